@@ -1,0 +1,6 @@
+"""``python -m envsync``."""
+
+from envsync.cli import main
+
+if __name__ == "__main__":
+    main()

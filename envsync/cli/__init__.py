@@ -1,0 +1,4 @@
+"""The command line: the only package that parses arguments, prints, or exits."""
+
+def main() -> None:
+    """Run ``envsync``."""

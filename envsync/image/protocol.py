@@ -1,0 +1,64 @@
+"""What every origin of an image offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from msgspec import Struct
+
+from envsync.model import ImageConfig
+from envsync.reference import Digest, Platform
+
+
+class ConfigFile(Struct, frozen=True, kw_only=True):
+    """The parsed image config: https://github.com/opencontainers/image-spec/blob/main/config.md."""
+
+    digest: Digest
+    platform: Platform
+    created: str | None
+    config: ImageConfig
+    diff_ids: tuple[Digest, ...]
+
+
+class Layer(Protocol):
+    """One layer: a tar stream, compressed or not."""
+
+    @property
+    def diff_id(self) -> Digest:
+        """Digest of the uncompressed tar, from the config."""
+
+    @property
+    def digest(self) -> Digest | None:
+        """Digest of the blob as stored, from the manifest; ``None`` where the origin records none."""
+
+    def open(self) -> AbstractContextManager[Iterator[memoryview]]:
+        """The blob's bytes as stored, in chunks.
+
+        Raises:
+            CorruptImageError: the bytes end early or cannot be found.
+        """
+
+
+class Image(Protocol):
+    """An image whose config is known and whose layers can be opened any number of times."""
+
+    @property
+    def name(self) -> str | None:
+        """What the origin calls it (``digdag/digdag-python:3.7``); ``None`` where it is unnamed."""
+
+    @property
+    def digest(self) -> Digest | None:
+        """Digest of the manifest (or index) in a registry; ``None`` where the origin does not tell."""
+
+    @property
+    def config(self) -> ConfigFile:
+        """The image's config."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Lowest first."""
+
+    def close(self) -> None:
+        """Release files and connections."""

@@ -1,0 +1,117 @@
+"""Writing files: whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from envsync.errors import EnvsyncError
+
+
+class WriteError(EnvsyncError):
+    """A file or folder that cannot be written."""
+
+
+_STAGING = ".envsync-"
+"""All names that envsync makes beside a target begin with this, then the target's name."""
+
+
+def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Make ``target`` a folder of exactly ``files``; an existing folder is replaced in one step.
+
+    Raises:
+        WriteError: says which path cannot be written, and why.
+    """
+    with staged_folder(target) as staging:
+        for name, data in files.items():
+            (staging / name).write_bytes(data)
+        replace_folder(staging, target)
+
+
+@contextmanager
+def staged_folder(target: Path) -> Iterator[Path]:
+    """A fresh folder beside ``target``, removed at the end unless :func:`replace_folder` moved it into place.
+
+    Raises:
+        WriteError: the place beside ``target`` is not writable, or fills up.
+    """
+    discard_leftovers(target)
+    staging = target.parent / f"{_STAGING}{target.name}.{secrets.token_hex(4)}"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        staging.mkdir()
+        yield staging
+    except OSError as error:
+        place = error.filename or staging
+        raise WriteError(
+            f"{place}: cannot be written: {error.strerror}", hint=f"envsync writes beside {target}; it is unchanged."
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def replace_folder(staging: Path, target: Path) -> None:
+    """Put ``staging`` in the place of ``target``, in one step, and remove what was there."""
+    if not os.path.lexists(target):
+        staging.rename(target)
+        return
+    if _exchange(staging, target):
+        shutil.rmtree(staging, ignore_errors=True)
+        return
+    aside = target.parent / f"{_STAGING}{target.name}.old"
+    target.rename(aside)
+    staging.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def discard_leftovers(target: Path) -> None:
+    """Tidy up after an interrupted run: put the old folder back where only it is left, remove half-made ones."""
+    aside = target.parent / f"{_STAGING}{target.name}.old"
+    if aside.exists() and not target.exists():
+        with contextlib.suppress(OSError):
+            aside.rename(target)
+    if target.parent.is_dir():
+        prefix = f"{_STAGING}{target.name}."
+        for entry in target.parent.iterdir():
+            if entry.name.startswith(prefix):
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def write_file(target: Path, data: bytes) -> None:
+    """Write one file in one step.
+
+    Raises:
+        WriteError: says why not.
+    """
+    temporary = target.parent / f"{_STAGING}{target.name}.{secrets.token_hex(4)}"
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(target)
+    except OSError as error:
+        raise WriteError(f"{target}: cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+_RENAME_SWAP = 2
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two paths atomically: renameat2(2) on Linux, renamex_np(2) on macOS. False where neither exists."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        if sys.platform == "darwin":
+            return bool(libc.renamex_np(os.fsencode(one), os.fsencode(other), _RENAME_SWAP) == 0)
+        renameat2 = libc.renameat2
+    except AttributeError:
+        return False
+    return bool(renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0)
