@@ -60,9 +60,7 @@ def parse_distribution(raw: DistributionFiles, spelling: Spelling) -> Distributi
     )
 
 
-def finish(
-    raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, python: str | None = None
-) -> Found:
+def finish(raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, python: str | None = None) -> Found:
     """Describe all distributions of one interpreter.
 
     Args:
@@ -96,9 +94,7 @@ def collect(
     return tuple(raws), ()
 
 
-def find_distributions(
-    tree: FileTree, sys_path: Sequence[PurePosixPath], *, python: str | None = None
-) -> Found:
+def find_distributions(tree: FileTree, sys_path: Sequence[PurePosixPath], *, python: str | None = None) -> Found:
     """Describe all distributions on ``sys_path``: in its order, then by normalised name, shadowed copies included."""
     raws, skipped = collect(tree, sys_path)
     return finish(raws, skipped, python=python)

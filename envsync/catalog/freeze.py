@@ -21,9 +21,7 @@ class Spelling(Struct, frozen=True, kw_only=True):
 
 def freeze_line(distribution: Distribution) -> str:
     """The line that ``pip freeze --all`` prints for ``distribution``, without comments."""
-    return (
-        _reference(distribution.name, distribution.origin) or f"{distribution.name}=={distribution.version}"
-    )
+    return _reference(distribution.name, distribution.origin) or f"{distribution.name}=={distribution.version}"
 
 
 def _reference(name: str, origin: Origin | None) -> str | None:
