@@ -50,7 +50,10 @@ def test_a_digest_needs_no_tag() -> None:
     ("text", "expected"),
     [
         ("docker-archive:/tmp/x.tar", ArchiveFile(format="docker-archive", path=Path("/tmp/x.tar"))),
-        ("docker-archive:x.tar:acme/app:1", ArchiveFile(format="docker-archive", path=Path("x.tar"), name="acme/app:1")),
+        (
+            "docker-archive:x.tar:acme/app:1",
+            ArchiveFile(format="docker-archive", path=Path("x.tar"), name="acme/app:1"),
+        ),
         ("oci-archive:x.tar", ArchiveFile(format="oci-archive", path=Path("x.tar"))),
         ("oci:folder", LayoutFolder(path=Path("folder"))),
         ("oci:folder:tag", LayoutFolder(path=Path("folder"), tag="tag")),
