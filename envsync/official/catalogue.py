@@ -18,13 +18,13 @@ from envsync.model import Doubt
 from envsync.official.data import data_folder
 from envsync.reference import ImageName
 
-Fact = Literal["kind", "description", "tag", "python", "base_os", "user", "status"]
-Status = Literal["current", "deprecated", "moving", "gone"]
+Fact = Literal["kind", "description", "tag", "python", "base_os", "user", "status", "moving"]
+Status = Literal["current", "deprecated", "gone"]
 Text = Annotated[str, Meta(min_length=1)]
 Url = Annotated[str, Meta(pattern=r"^https?://[!-~]+$")]
 
 _IMAGE_FACTS: tuple[Fact, ...] = ("kind", "description")
-_TAG_FACTS: tuple[Fact, ...] = ("tag", "python", "base_os", "user", "status")
+_TAG_FACTS: tuple[Fact, ...] = ("tag", "python", "base_os", "user", "status", "moving")
 
 
 class CatalogueError(EnvsyncError):
@@ -58,7 +58,7 @@ class PublishedList(Entry, frozen=True, kw_only=True):
 
 
 class OfficialTag(Entry, frozen=True, kw_only=True):
-    """One tag. ``None`` and ``()``: no source says. A note: how far to trust it, or why there is none."""
+    """One tag. ``None``: no source says. A note: how far to trust it, or why there is none."""
 
     tag: Text
     python: Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+(\.[0-9]+)?$")] | None = None
@@ -70,9 +70,11 @@ class OfficialTag(Entry, frozen=True, kw_only=True):
     user: Text | None = None
     """A name; ``not root`` where the name is not known."""
     user_note: Text | None = None
-    status: tuple[Status, ...] = ()
-    """``current`` and ``deprecated``: by the publisher's word; ``moving``: it is pointed at newer images."""
+    status: Status | None = None
+    """By the publisher's word; ``gone``: it cannot be pulled any more."""
     status_note: Text | None = None
+    moving: bool | None = None
+    """Whether the tag is pointed at newer images."""
     sources: Annotated[tuple[Citation, ...], Meta(min_length=1)]
     published: PublishedList | None = None
 
@@ -148,9 +150,7 @@ def _problems(image: OfficialImage) -> Iterator[str]:
             image.name(entry)
         except ReferenceSyntaxError as error:
             yield f"{at}.tag: {error.message}"
-        for status in _repeated(entry.status):
-            yield f"{at}.status: {status!r} is there more than once"
-        stated = tuple(fact for fact in _TAG_FACTS if getattr(entry, fact))
+        stated = tuple(fact for fact in _TAG_FACTS if getattr(entry, fact) is not None)
         yield from _unsupported(f"{at}.", entry.sources, stated, _TAG_FACTS)
 
 

@@ -85,11 +85,7 @@ def parse_list(text: str, where: str) -> tuple[Distribution, ...]:
         if not entry or entry.startswith("#"):
             continue
         name, _, version = entry.partition("==")
-        try:
-            if not _NAME.fullmatch(name):
-                raise InvalidVersion(entry)
-            Version(version)
-        except InvalidVersion:
+        if not (_NAME.fullmatch(name) and _is_version(version)):
             problems.append(f"{where}, line {number}: {printable(entry)[:80]!r} (expected name==version)")
             continue
         key = canonicalize_name(name)
@@ -101,6 +97,14 @@ def parse_list(text: str, where: str) -> tuple[Distribution, ...]:
     if not found:
         raise CatalogueError(f"{where}: no distribution in it (expected lines of name==version)")
     return tuple(found[key] for key in sorted(found))
+
+
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return text == text.strip()
 
 
 def _check_doubts(published: PublishedList, distributions: tuple[Distribution, ...], where: str) -> None:

@@ -35,7 +35,7 @@ class DamagedLock(Struct, frozen=True, kw_only=True, tag_field="state", tag="dam
 
 
 class ImageRow(Struct, frozen=True, kw_only=True):
-    """One tag of the catalogue; ``None`` and ``()`` mean that no source says."""
+    """One tag of the catalogue; ``None`` means that no source says."""
 
     reference: str
     repository: str
@@ -48,8 +48,9 @@ class ImageRow(Struct, frozen=True, kw_only=True):
     base_os_note: str | None
     user: str | None
     user_note: str | None
-    status: tuple[Status, ...]
+    status: Status | None
     status_note: str | None
+    moving: bool | None
     sources: tuple[Citation, ...]
     lock: LockAtHand | DamagedLock | None
 
@@ -98,6 +99,7 @@ def _row(image: OfficialImage, tag: OfficialTag, lock: LockAtHand | DamagedLock 
         user_note=tag.user_note,
         status=tag.status,
         status_note=tag.status_note,
+        moving=tag.moving,
         sources=tag.sources,
         lock=lock,
     )

@@ -56,7 +56,7 @@ def _cells(row: ImageRow) -> tuple[str, ...]:
         _marked(row.python, row.python_note),
         _marked(row.base_os, row.base_os_note),
         _marked(row.user, row.user_note),
-        _marked(", ".join(row.status), None),
+        ", ".join(filter(None, (row.status, "moving" if row.moving else None))) or _UNKNOWN,
         _lock_word(row.lock),
     )
 
