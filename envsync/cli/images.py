@@ -25,10 +25,10 @@ def images(
     A lock under the folder of lock directories counts before one that came with envsync.
     """
     from envsync.official import DamagedLock, data_folder, rows
-    from envsync.official.table import images_json, images_table
+    from envsync.report.images import render_images, render_images_json
 
     listed = rows((lockfiles, data_folder("lockfiles")), _read_source)
-    console.data(images_json(listed) if as_json else images_table(listed))
+    console.data(render_images_json(listed) if as_json else render_images(listed))
     return 1 if any(isinstance(row.lock, DamagedLock) for row in listed) else 0
 
 

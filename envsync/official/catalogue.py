@@ -112,9 +112,7 @@ def catalogue(folder: Path | None = None) -> tuple[OfficialImage, ...]:
             raise CatalogueError(f"{path}: cannot be read: {error.strerror}") from error
         image = parse_image(data, str(path))
         if path.stem != image.repository.rpartition("/")[2]:
-            raise CatalogueError(
-                f"{path}: repository: {image.repository!r} (expected one that ends in {path.stem!r})"
-            )
+            raise CatalogueError(f"{path}: repository: {image.repository!r} (expected one that ends in {path.stem!r})")
         images.append(image)
     for repository in _repeated(image.repository for image in images):
         raise CatalogueError(f"{folder}: repository {repository!r} is in more than one file")

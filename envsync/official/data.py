@@ -27,6 +27,4 @@ def data_folder(kind: Literal["images", "lockfiles"]) -> Path:
     checkout = package.parent
     if (checkout / "pyproject.toml").is_file() and (checkout / kind).is_dir():
         return checkout / kind
-    raise MissingDataError(
-        f"{installed}: envsync's own data is missing", hint="Install envsync anew from its wheel."
-    )
+    raise MissingDataError(f"{installed}: envsync's own data is missing", hint="Install envsync anew from its wheel.")

@@ -45,9 +45,7 @@ def snapshot_from_list(image: OfficialImage, tag: OfficialTag, *, folder: Path |
     published = tag.published
     if published is None or tag.python is None:
         lack = "published list" if published is None else "version of Python"
-        raise CatalogueError(
-            f"{reference}: the catalogue has no {lack} of it", hint=f"envsync pull {reference}"
-        )
+        raise CatalogueError(f"{reference}: the catalogue has no {lack} of it", hint=f"envsync pull {reference}")
     path = (folder or data_folder("images")) / "published" / published.file
     try:
         text = path.read_bytes().decode()
@@ -112,6 +110,4 @@ def _check_doubts(published: PublishedList, distributions: tuple[Distribution, .
     listed = {(d.name, d.version) for d in distributions}
     for doubt in published.doubts:
         if (doubt.name, doubt.value) not in listed:
-            raise CatalogueError(
-                f"{where}: {doubt.name}=={doubt.value} is marked as doubtful and not in the list"
-            )
+            raise CatalogueError(f"{where}: {doubt.name}=={doubt.value} is marked as doubtful and not in the list")

@@ -9,10 +9,11 @@ from typing import Literal
 from msgspec import Struct
 
 from envsync.errors import LockError
+from envsync.lock.store import lock_path
 from envsync.model import Source
 from envsync.official.catalogue import Citation, OfficialImage, OfficialTag, Status, catalogue
 from envsync.official.data import data_folder
-from envsync.reference import DOCKER_HUB, ImageName
+from envsync.reference import ImageName
 
 Place = Literal["local", "shipped"]
 
@@ -109,7 +110,7 @@ def _lock(
     name: ImageName, roots: Sequence[tuple[Path, Place]], read_source: Callable[[Path], Source | None]
 ) -> LockAtHand | DamagedLock | None:
     for root, place in roots:
-        path = root.joinpath(*_directory(name))
+        path = lock_path(root, name)
         try:
             source = read_source(path)
         except LockError as error:
@@ -117,8 +118,3 @@ def _lock(
         if source is not None:
             return LockAtHand(place=place, path=str(path), source=source)
     return None
-
-
-def _directory(name: ImageName) -> tuple[str, ...]:
-    registry = () if name.registry == DOCKER_HUB else (name.registry,)
-    return (*registry, *name.repository.split("/"), name.tag or "")

@@ -69,9 +69,7 @@ def test_own_catalogue_says_no_more_than_its_sources():
 
 def test_values_that_are_inferred_have_a_note():
     assert all(
-        tag.user_note
-        for name, tag in tags().items()
-        if tag.user and name != "digdag/digdag-python:3.7.3-stretch"
+        tag.user_note for name, tag in tags().items() if tag.user and name != "digdag/digdag-python:3.7.3-stretch"
     )
     assert all(tag.python_note for name, tag in tags().items() if tag.python in ("3.7", "3.9", "3.10"))
 

@@ -149,6 +149,4 @@ def test_doubt_about_a_value_that_is_not_listed(tmp_path: Path):
     )
     with pytest.raises(CatalogueError) as caught:
         snapshot_from_list(image, image.tags[0], folder=tmp_path)
-    assert caught.value.message == (
-        f"{tmp_path}/published/x.txt: a==2 is marked as doubtful and not in the list"
-    )
+    assert caught.value.message == (f"{tmp_path}/published/x.txt: a==2 is marked as doubtful and not in the list")

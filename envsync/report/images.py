@@ -18,13 +18,13 @@ _LEGEND = "* not certain, or not exact; envsync images --json has the notes and 
 _NO_LOCK = "No lock of these is at hand. Make one: envsync pull IMAGE"
 
 
-def images_json(rows: Sequence[ImageRow]) -> str:
+def render_images_json(rows: Sequence[ImageRow]) -> str:
     """A JSON object: ``schema`` (1) and ``images``, one object a row; what no source says is ``null``."""
     encoded = msgspec.json.encode({"schema": 1, "images": list(rows)}, enc_hook=str)
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
-def images_table(rows: Sequence[ImageRow], *, width: int = 80) -> str:
+def render_images(rows: Sequence[ImageRow], *, width: int = 80) -> str:
     """Aligned columns without colour, one line a tag, then the locks at hand.
 
     Args:
@@ -34,9 +34,7 @@ def images_table(rows: Sequence[ImageRow], *, width: int = 80) -> str:
     cells = [_cells(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(_COLUMNS, *cells, strict=True)]
     lines = [_line(_COLUMNS, widths)]
-    for (repository, kind), group in groupby(
-        zip(rows, cells, strict=True), key=lambda pair: _heading(pair[0])
-    ):
+    for (repository, kind), group in groupby(zip(rows, cells, strict=True), key=lambda pair: _heading(pair[0])):
         lines.append(f"{repository} ({kind})")
         lines += [_line(row_cells, widths) for _, row_cells in group]
     if any("*" in cell for row_cells in cells for cell in row_cells):
