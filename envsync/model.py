@@ -236,7 +236,7 @@ class Skipped(Record, frozen=True, kw_only=True):
     reason: str
 
 
-class Snapshot(Record, frozen=True, kw_only=True):
+class Snapshot(Record, frozen=True, kw_only=True, omit_defaults=False):
     """All that was learnt of one environment."""
 
     schema: int = SCHEMA_VERSION

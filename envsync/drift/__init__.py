@@ -1,1 +1,1 @@
-"""What differs between two snapshots, how much that matters, and what to do about it."""
+"""Comparing two snapshots: pure functions from two of them to findings."""
