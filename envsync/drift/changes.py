@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -27,9 +27,7 @@ _WITHOUT_HASH = (".pyc", "/RECORD", "/RECORD.jws", "/RECORD.p7s")
 _CLOCK_SLACK_NS = 2_000_000_000
 """Files that one installation writes within this time of its RECORD belong to it."""
 _NAMES_SHOWN = 3
-_TRUSTED_HASHES = frozenset(
-    {"sha256", "sha384", "sha512", "sha224", "blake2b", "blake2s", "sha3_256", "sha3_512"}
-)
+_TRUSTED_HASHES = frozenset({"sha256", "sha384", "sha512", "sha224", "blake2b", "blake2s", "sha3_256", "sha3_512"})
 
 
 class _File(Struct, frozen=True):
@@ -73,9 +71,7 @@ def find_changes(
         try:
             found = _read_record(distribution)
         except (RecordError, FileReadError) as error:
-            skipped.append(
-                NotCompared(subject=f"files of {distribution.name}", reason=printable(error.message))
-            )
+            skipped.append(NotCompared(subject=f"files of {distribution.name}", reason=printable(error.message)))
             continue
         if found is None:
             without_record.append(distribution.name)
@@ -84,13 +80,9 @@ def find_changes(
             checks.append(_look_at(distribution, *found, roots=roots, verify=verify))
     _hash_files(checks)
     if without_record:
-        skipped.append(
-            NotCompared(subject=f"files of {', '.join(without_record)}", reason="installed without RECORD")
-        )
+        skipped.append(NotCompared(subject=f"files of {', '.join(without_record)}", reason="installed without RECORD"))
     if not verify and checks:
-        skipped.append(
-            NotCompared(subject="contents of files", reason="only size and time (--verify reads them all)")
-        )
+        skipped.append(NotCompared(subject="contents of files", reason="only size and time (--verify reads them all)"))
     environment = str(getattr(snapshot.source, "path", snapshot.python.prefix))
     findings = ranked(_finding(check, environment) for check in checks if check.missing or check.changed)
     return findings, (*(note for check in checks for note in _notes(check)), *skipped)
@@ -102,7 +94,7 @@ def _read_record(distribution: Distribution) -> tuple[tuple[RecordEntry, ...], i
         return None
     path = distribution.metadata / "RECORD"
     try:
-        changed = os.stat(path).st_mtime_ns
+        changed = Path(path).stat().st_mtime_ns
     except OSError:
         return None
     text = HostTree().read(path).decode("utf-8", "surrogateescape")
@@ -117,9 +109,7 @@ def _roots(snapshot: Snapshot, location: str) -> tuple[str, ...]:
     if holding:
         # The longest, so that a distribution of a venv may not list files of its base around it.
         return (max(holding, key=len),)
-    library = next(
-        (parent for parent in PurePosixPath(location).parents if parent.name in ("lib", "lib64")), None
-    )
+    library = next((parent for parent in PurePosixPath(location).parents if parent.name in ("lib", "lib64")), None)
     return (f"{library.parent if library else location}/",)
 
 
@@ -147,7 +137,7 @@ def _look_at(
                 continue
         check.files += 1
         try:
-            status = os.stat(path)
+            status = os.stat(path)  # noqa: PTH116 - tens of thousands of files: plain strings
         except (FileNotFoundError, NotADirectoryError):
             check.missing.append(name)
             continue
@@ -183,7 +173,7 @@ def _digest(file: _File) -> str | None:
 
     digest = hashlib.new(file.entry.algorithm or "sha256", usedforsecurity=False)
     try:
-        with open(file.path, "rb", buffering=0) as stream:
+        with Path(file.path).open("rb", buffering=0) as stream:
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
     except OSError:

@@ -74,9 +74,7 @@ def _not_compared(
         if isinstance(side.source, ListSource):
             yield from _unknown_to_list(side, scopes)
     if "env" in scopes and (withheld := withheld_names(expected, actual)):
-        yield NotCompared(
-            subject=", ".join(withheld), reason="only whether it is set: its value was withheld"
-        )
+        yield NotCompared(subject=", ".join(withheld), reason="only whether it is set: its value was withheld")
     if "os" in scopes and isinstance(expected.source, ImageSource | LocalSource) and not expected.os_packages:
         yield NotCompared(subject="OS packages", reason="none are known of the first side")
     for side in (expected, actual):
@@ -87,9 +85,7 @@ def _not_compared(
 def _unknown_to_list(side: Snapshot, scopes: frozenset[Scope]) -> Iterator[NotCompared]:
     unknown = [title for scope, title in _SCOPE_TITLES.items() if scope in scopes and scope != "python"]
     if unknown:
-        yield NotCompared(
-            subject=", ".join(unknown), reason="a published list of distributions does not tell them"
-        )
+        yield NotCompared(subject=", ".join(unknown), reason="a published list of distributions does not tell them")
     if "python" not in scopes:
         return
     if unnamed := sorted(INSTALLERS - by_name(side.distributions).keys()):

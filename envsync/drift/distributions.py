@@ -35,9 +35,7 @@ def compare_distributions(
         if name in theirs:
             yield from _compare_two(distribution, theirs[name], expected, actual)
         elif not (isinstance(actual.source, ListSource) and name in INSTALLERS):
-            judged = (
-                _known_missing(accepted[name]) if name in accepted else _missing(name, users.get(name, []))
-            )
+            judged = _known_missing(accepted[name]) if name in accepted else _missing(name, users.get(name, []))
             fix = None if name in accepted else fixes.install_distribution(distribution, expected, actual)
             yield Finding(
                 kind="distribution-missing",
@@ -61,9 +59,7 @@ def by_name(distributions: Iterable[Distribution]) -> dict[NormalizedName, Distr
     return named
 
 
-def _compare_two(
-    ours: Distribution, theirs: Distribution, expected: Snapshot, actual: Snapshot
-) -> Iterator[Finding]:
+def _compare_two(ours: Distribution, theirs: Distribution, expected: Snapshot, actual: Snapshot) -> Iterator[Finding]:
     if ours.version != theirs.version:
         judged = _compare_versions(ours.version, theirs.version)
         if judged is not None:

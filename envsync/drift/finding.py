@@ -47,7 +47,7 @@ class Finding(Record, frozen=True, kw_only=True):
     impact: str
     """One sentence: what this may break."""
     fix: str | None = None
-    """What to type, or do."""
+    """A command to type; or, beginning with a capital, a sentence that says what to do."""
 
 
 class NotCompared(Record, frozen=True, kw_only=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable
 
 from envsync.drift.names import is_distribution_name
 from envsync.model import (
@@ -99,9 +100,7 @@ def _requirement(distribution: Distribution) -> str | None:
         case None:
             return f"{name}=={version}"
         case VcsOrigin(url=url, vcs=vcs, commit=commit, subdirectory=subdirectory):
-            return f"{name} @ {vcs}+{url}@{commit}" + (
-                f"#subdirectory={subdirectory}" if subdirectory else ""
-            )
+            return f"{name} @ {vcs}+{url}@{commit}" + (f"#subdirectory={subdirectory}" if subdirectory else "")
         case ArchiveOrigin(url=url, subdirectory=subdirectory):
             return f"{name} @ {url}" + (f"#subdirectory={subdirectory}" if subdirectory else "")
         case DirectoryOrigin(url=url, editable=editable):
@@ -135,3 +134,24 @@ def install_os_package(package: OsPackage, host: OperatingSystem | None, *, exac
     if package.manager == "apk" and "alpine" in family:
         return f"apk add {pinned or package.name}"
     return None
+
+
+_TAKES_MORE = re.compile(
+    r"(?P<command>apt-get install|apk add|export|unset"
+    r"|uv pip uninstall --python (?:'[^']*'|[^' ]+)"
+    r"|uv pip install --python (?:'[^']*'|[^' ]+) --no-deps(?: --reinstall --no-cache)?)"
+    r" (?P<word>.+)",
+    re.DOTALL,
+)
+
+
+def merged(commands: Iterable[str]) -> tuple[str, ...]:
+    """The same with fewer commands: repetitions once, and one ``apt-get install`` for many packages."""
+    words: dict[str, dict[str, None]] = {}
+    for command in commands:
+        match = _TAKES_MORE.fullmatch(command)
+        if match is None:
+            words.setdefault(command, {})
+        else:
+            words.setdefault(match["command"], {})[match["word"]] = None
+    return tuple(" ".join((command, *more)) for command, more in words.items())

@@ -32,16 +32,10 @@ def compare_interpreters(expected: Snapshot, actual: Snapshot) -> Iterator[Findi
     vague = isinstance(expected.source, ListSource) or isinstance(actual.source, ListSource)
     same_minor = _minor(ours.version) == _minor(theirs.version)
     if ours.implementation != theirs.implementation:
-        impact = (
-            "Another implementation: compiled distributions, and details of the language, are not the same."
-        )
-        yield finding(
-            "interpreter-implementation", "error", (ours.implementation, theirs.implementation), impact
-        )
+        impact = "Another implementation: compiled distributions, and details of the language, are not the same."
+        yield finding("interpreter-implementation", "error", (ours.implementation, theirs.implementation), impact)
     if not same_minor:
-        impact = (
-            "Another minor version: compiled distributions need another ABI, and syntax and modules differ."
-        )
+        impact = "Another minor version: compiled distributions need another ABI, and syntax and modules differ."
         yield finding("interpreter-version", "error", (ours.version, theirs.version), impact)
     elif ours.version != theirs.version and not (vague and _covers(ours.version, theirs.version)):
         impact = "Another patch release: fixes of the interpreter and its modules are there on one side only."

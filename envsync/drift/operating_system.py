@@ -72,9 +72,7 @@ def _libc_impact(ours: OperatingSystem, theirs: OperatingSystem) -> str:
         return f"{other.family} instead of {one.family}: compiled distributions are other files."
     older = _numbers(other.version) < _numbers(one.version)
     if older:
-        return (
-            f"{one.family} {other.version} is older than {one.version}: compiled distributions may not load."
-        )
+        return f"{one.family} {other.version} is older than {one.version}: compiled distributions may not load."
     return f"{one.family} {other.version} is newer than {one.version}: what loads here may not load there."
 
 

@@ -77,9 +77,7 @@ def _compare_commits(ours: VcsOrigin, theirs: VcsOrigin) -> tuple[Severity, str]
     return "warning", f"The same {printable(ours.vcs)} revision of another repository: the code may differ."
 
 
-def _compare_archives(
-    ours: ArchiveOrigin, theirs: ArchiveOrigin, *, twin: bool
-) -> tuple[Severity, str] | None:
+def _compare_archives(ours: ArchiveOrigin, theirs: ArchiveOrigin, *, twin: bool) -> tuple[Severity, str] | None:
     one, other = (dict(text.split("=", 1) for text in o.hashes if "=" in text) for o in (ours, theirs))
     common = one.keys() & other.keys()
     if any(one[name].lower() != other[name].lower() for name in common):
@@ -89,9 +87,7 @@ def _compare_archives(
     return "warning", "It comes from another URL, and no hash tells whether the file is the same."
 
 
-def _compare_folders(
-    ours: DirectoryOrigin, theirs: DirectoryOrigin, *, twin: bool
-) -> tuple[Severity, str] | None:
+def _compare_folders(ours: DirectoryOrigin, theirs: DirectoryOrigin, *, twin: bool) -> tuple[Severity, str] | None:
     if ours.editable != theirs.editable:
         return (
             "note",
