@@ -39,7 +39,7 @@ PATTERNS: tuple[str, ...] = (
     r".*/[^/]+\.egg-(?:info|link)",
     rf".*/[^/]+\.egg(?:/EGG-INFO/(?:{_NAMES}))?",
 )
-"""Regular expressions for :func:`re.fullmatch`: the absolute paths whose bytes :func:`collect` may ask for."""
+"""For :func:`re.fullmatch` on absolute paths: the files whose bytes :func:`collect` may ask for."""
 
 
 class DistributionFiles(Struct, frozen=True, kw_only=True):
@@ -64,7 +64,7 @@ class DistributionFiles(Struct, frozen=True, kw_only=True):
 
     @property
     def filename(self) -> str:
-        """The file name that tells name and version: of the ``.egg`` itself where ``path`` is its ``EGG-INFO``."""
+        """What tells name and version: of ``foo.egg/EGG-INFO`` it is ``foo.egg``."""
         return self.path.parent.name if self.path.name.upper() == "EGG-INFO" else self.path.name
 
 
@@ -83,7 +83,7 @@ class _Collector:
     def __init__(self, tree: FileTree) -> None:
         self._tree = tree
         self._seen: dict[PurePosixPath, PurePosixPath] = {}
-        """Each folder's real path, and the ``sys.path`` entry that led there first (``lib64`` is often ``lib``)."""
+        """By real path, the ``sys.path`` entry that led there first (``lib64`` is often ``lib``)."""
         self._found: list[DistributionFiles] = []
         self._links: list[PurePosixPath] = []
         self._skipped: list[Skipped] = []

@@ -76,7 +76,7 @@ def finish(
         position = order.setdefault(raw.location, len(order))
         try:
             entries.append(_Entry(position=position, raw=raw, distribution=parse_distribution(raw, spelling)))
-        except DistributionError as error:  # noqa: PERF203 - one damaged distribution must not hide the others
+        except DistributionError as error:
             notes.append(_note(raw, error.message))
         notes.extend(_doubts(raw))
     return _with_extras(_with_shadows(entries, spelling, notes)), tuple(notes)
@@ -149,8 +149,8 @@ def _with_shadows(entries: Sequence[_Entry], spelling: Spelling, notes: list[Ski
 def _preferred(copies: Sequence[_Entry], spelling: Spelling) -> list[_Entry]:
     """In the order of ``sys.path``; of copies in one folder, the one that pip takes first.
 
-    On Python 3.11 and newer pip takes the one that the file system lists first, which no image tells: there, as
-    with pip before 23.1, it is the newest that has metadata.
+    On Python 3.11 and newer pip takes the one that the file system lists first, which no image tells. There,
+    as with pip before 23.1, it is the newest that has metadata.
     """
     if spelling.backend == "pkg_resources" and spelling.lowest_first:
         return sorted(copies, key=lambda entry: (entry.position, entry.raw.filename))
@@ -178,8 +178,7 @@ def _with_extras(distributions: Sequence[Distribution]) -> tuple[Distribution, .
     if not asked:
         return tuple(distributions)
     return tuple(
-        replace(item, extras=tuple(sorted(extras))) if (extras := asked.get(normalized(item.name))) else item
-        for item in distributions
+        replace(item, extras=tuple(sorted(asked.get(normalized(item.name), ())))) for item in distributions
     )
 
 

@@ -39,7 +39,7 @@ def parse_egg_link(data: bytes) -> EggLink | None:
 
 
 def parse_requires(data: bytes) -> tuple[str, ...]:
-    """Turn ``requires.txt`` into PEP 508 strings: a section ``[extra:marker]`` becomes a marker of its lines."""
+    """Turn ``requires.txt`` into PEP 508 strings: a section ``[extra:marker]`` is a marker of its lines."""
     found: list[str] = []
     section = ""
     for raw in data.decode("utf-8", "replace").splitlines():

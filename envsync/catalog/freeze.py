@@ -1,6 +1,6 @@
 """How ``pip freeze --all`` spells an installed distribution: https://pip.pypa.io/en/stable/cli/pip_freeze/.
 
-Where a pip takes names, versions and origins from has changed over its releases; :class:`Spelling` says what one
+Where pip takes names, versions and origins from has changed over its releases; :class:`Spelling` says what one
 of them does, :func:`freeze_line` gives its line.
 """
 
@@ -31,7 +31,7 @@ class Spelling(Struct, frozen=True, kw_only=True):
     folder_versions: bool = True
     """``importlib``: versions come from the folder of a ``.dist-info`` (since pip 24.2)."""
     lowest_first: bool = False
-    """``pkg_resources``: of copies in one folder the first by name is taken (since pip 23.1), not the newest."""
+    """``pkg_resources``: of copies in one folder the first by name counts (since pip 23.1), not the newest."""
     direct_urls: bool = True
     """``direct_url.json`` is read (since pip 20.1)."""
     all_hashes: bool = True
@@ -43,7 +43,7 @@ class Spelling(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, pip: str | None, python: str | None) -> Spelling:
-        """What ``pip`` (its version) does on ``python`` (its version); where one is unknown, as the newest does."""
+        """What a version of pip does on a version of Python; the newest where one is unknown."""
         release, runs_on = _release(pip), _release(python)
         modern = release >= (22, 2) and runs_on >= (3, 11)
         return cls(
@@ -83,7 +83,7 @@ def safe_name(name: str) -> str:
 
 
 def safe_version(version: str) -> str:
-    """``version`` as setuptools makes it safe: normal where PEP 440 knows it, else with ``-`` for odd characters."""
+    """``version`` as setuptools makes it safe: normal by PEP 440, else with ``-`` for odd characters."""
     return pep440(version) or _UNSAFE.sub("-", version.replace(" ", "."))
 
 
@@ -96,7 +96,7 @@ def freeze_line(distribution: Distribution) -> str:
 
 
 def frozen_unless_plain(distribution: Distribution, line: str) -> Distribution:
-    """``distribution`` with the ``line`` that its pip prints, kept only where the model does not tell it anyway."""
+    """``distribution`` with the ``line`` that its pip prints, unless the model tells it anyway."""
     return distribution if line == _plain_line(distribution) else replace(distribution, frozen=line)
 
 

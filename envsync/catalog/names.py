@@ -31,8 +31,8 @@ def refuse_injection(what: str, value: str, place: object) -> None:
     """Let ``value`` pass unless it could add a line, an option or another requirement to a requirements file.
 
     Raises:
-        UnsafeValueError: names ``what`` (``name``, ``version``), the value with control characters escaped, and
-            the ``place`` it comes from.
+        UnsafeValueError: names ``what`` (``name``, ``version``), the value with control characters escaped,
+            and the ``place`` it comes from.
     """
     if value and not _HARMLESS.fullmatch(value):
         raise unsafe(what, value, place)
