@@ -34,6 +34,7 @@ from envsync.image.selection import (
 )
 from envsync.image.stored import StoredImage
 from envsync.image.tar import TarEntry, TarReader
+from envsync.image.tarheader import BLOCK, FieldError, parse_fields
 from envsync.redaction import printable
 from envsync.reference import ArchiveFile, Digest, Platform
 
@@ -97,12 +98,8 @@ _EXPORTED = "It looks like a file system, as docker export writes it: use docker
 
 def _is_header(head: bytes) -> bool:
     """Whether a v7 archive begins here, which has no magic: by its checksum. Also an empty archive."""
-    from envsync.image.tarheader import BLOCK, FieldError, parse_fields
-
     try:
-        return len(head) >= BLOCK and (
-            parse_fields(memoryview(head)[:BLOCK]) is not None or len(head) >= 2 * BLOCK
-        )
+        return len(head) >= BLOCK and (parse_fields(memoryview(head)[:BLOCK]) is not None or len(head) >= 2 * BLOCK)
     except FieldError:
         return False
 
@@ -115,9 +112,7 @@ def open_archive(reference: ArchiveFile, platform: Platform | None) -> Image:
         CorruptImageError: truncated, malformed, or with a wrong digest.
     """
     if reference.path.is_dir():
-        raise ImageError(
-            f"{reference.path}: a folder (expected a file)", hint=f"For a layout: oci:{reference.path}"
-        )
+        raise ImageError(f"{reference.path}: a folder (expected a file)", hint=f"For a layout: oci:{reference.path}")
     file = _uncompressed(OpenFile.open(reference.path))
     try:
         archive = _Archive(file)
@@ -162,9 +157,7 @@ def _read_docker(archive: _Archive, name: str | None, platform: Platform | None)
     manifest = archive.find("manifest.json")
     if manifest is None:
         _refuse(archive)
-    entries = parse_docker_manifest(
-        manifest.read_verified(None, limit=MANIFEST_LIMIT, where=where), where=where
-    )
+    entries = parse_docker_manifest(manifest.read_verified(None, limit=MANIFEST_LIMIT, where=where), where=where)
     chosen = _choose_name(entries, name, archive.place)
     configs = [(_read_config(archive, entry), entry) for entry in chosen]
     if len(configs) == 1:

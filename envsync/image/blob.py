@@ -103,9 +103,7 @@ class Blob(Struct, frozen=True, kw_only=True):
         while position < self.size:
             got = min(self.file.read_into(buffer, self.start + position), self.size - position)
             if not got:
-                raise CorruptImageError(
-                    f"{self.file.place}: ended {self.size - position} bytes early", hint=_CHANGED
-                )
+                raise CorruptImageError(f"{self.file.place}: ended {self.size - position} bytes early", hint=_CHANGED)
             yield view[:got]
             position += got
 
@@ -113,13 +111,11 @@ class Blob(Struct, frozen=True, kw_only=True):
         """Exactly ``size`` bytes.
 
         Raises:
-            CorruptImageError: the file was written to since it was opened, or the range lies outside the blob.
+            CorruptImageError: the file was written to since it was opened, or the range is not in the blob.
         """
         self.file.check_unchanged()
         if offset + size > self.size:
-            raise CorruptImageError(
-                f"{self.file.place}: {size} bytes at {offset} lie outside a blob of {self.size}"
-            )
+            raise CorruptImageError(f"{self.file.place}: {size} bytes at {offset} lie outside a blob of {self.size}")
         buffer = bytearray(size)
         self.file.read_into(buffer, self.start + offset)
         return bytes(buffer)
@@ -145,14 +141,15 @@ def check_digest(expected: Digest, actual: str, *, where: str, subject: str = ""
         CorruptImageError: they differ; names both.
     """
     if expected.hex != actual:
+        found = f"{expected.algorithm}:{actual}"
         raise CorruptImageError(
-            f"{where}: {subject or 'its bytes'} have the digest {expected.algorithm}:{actual} (expected {expected})",
+            f"{where}: {subject or 'its bytes'} have the digest {found} (expected {expected})",
             hint="The image is damaged, or was changed after it was made. Save or copy it again.",
         )
 
 
 class BlobSource:
-    """A blob as a tar archive whose data is passed over, not read: see :class:`envsync.image.tar.TarSource`."""
+    """A blob as an archive whose data is passed over, not read: see :class:`envsync.image.tar.TarSource`."""
 
     def __init__(self, blob: Blob) -> None:
         self._blob = blob
@@ -167,9 +164,7 @@ class BlobSource:
         if not 0 <= start <= self._length - BLOCK:
             self._base, start = offset, 0
             left = max(0, self._blob.size - offset)
-            self._length = (
-                min(self._blob.file.read_into(self._buffer, self._blob.start + offset), left) if left else 0
-            )
+            self._length = min(self._blob.file.read_into(self._buffer, self._blob.start + offset), left) if left else 0
         return self._view[start : self._length]
 
     def end(self) -> int:

@@ -14,7 +14,7 @@ CHUNK = 1 << 20
 """Bytes that are read, hashed or decompressed at a time."""
 
 _FEED = 1 << 16
-"""Bytes given to zlib at a time: it copies what it leaves, which many tiny gzip members would make quadratic."""
+"""Bytes given to zlib at a time. It copies what it leaves, which would be quadratic in tiny gzip members."""
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _UNSUPPORTED = (
@@ -143,9 +143,7 @@ def _unzstd(chunks: Iterator[memoryview], where: str) -> Iterator[memoryview]:
     """All frames of a zstd stream, skippable ones passed over: https://www.rfc-editor.org/rfc/rfc8878."""
     import zstandard
 
-    reader = zstandard.ZstdDecompressor().stream_reader(
-        _Chunks(chunks), read_size=CHUNK, read_across_frames=True
-    )
+    reader = zstandard.ZstdDecompressor().stream_reader(_Chunks(chunks), read_size=CHUNK, read_across_frames=True)
     try:
         while plain := reader.read(CHUNK):
             yield memoryview(plain)

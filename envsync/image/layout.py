@@ -43,9 +43,7 @@ def open_layout(reference: LayoutFolder, platform: Platform | None) -> Image:
     """
     path = reference.path
     if path.is_file():
-        raise ImageError(
-            f"{path}: a file (expected a folder)", hint=f"For a tar of a layout: oci-archive:{path}"
-        )
+        raise ImageError(f"{path}: a file (expected a folder)", hint=f"For a tar of a layout: oci-archive:{path}")
     if not path.is_dir():
         raise ImageError(f"{path}: no such folder")
     store = _Folder(path)

@@ -151,7 +151,7 @@ def parse_manifest(data: bytes, *, where: str) -> Manifest | Index:
     document = _decode(data, _Document, where)
     if document.schema_version == 1 or document.media_type in _SCHEMA_1_TYPES or document.fs_layers:
         raise ImageError(
-            f"{where}: a manifest of Docker's schema 1, which has no digests of layers (expected schema 2 or OCI)",
+            f"{where}: a manifest of Docker's schema 1, which is out of use (expected schema 2 or OCI)",
             hint="Pull and push the image with a current Docker to convert it.",
         )
     if document.schema_version != 2:
@@ -162,9 +162,7 @@ def parse_manifest(data: bytes, *, where: str) -> Manifest | Index:
             raise CorruptImageError(f"{where}: both an index and a manifest (has `manifests` and `layers`)")
         return Index(manifests=_descriptors(document.manifests, where, "manifests"))
     if document.config is None or document.layers is None:
-        raise CorruptImageError(
-            f"{where}: neither an index nor a manifest (no `manifests`, no `config` and `layers`)"
-        )
+        raise CorruptImageError(f"{where}: neither an index nor a manifest (no `manifests`, no `config` and `layers`)")
     config = _descriptor(document.config, where, "config")
     if config.media_type not in _CONFIG_TYPES:
         shown = printable(config.media_type) or "without a media type"
@@ -219,9 +217,7 @@ def parse_config(data: bytes, *, where: str) -> ConfigFile:
     if raw.rootfs is None or raw.rootfs.diff_ids is None:
         raise CorruptImageError(f"{where}: no rootfs.diff_ids (expected the digests of the layers)")
     if len(raw.rootfs.diff_ids) > _LAYER_LIMIT:
-        raise CorruptImageError(
-            f"{where}: {len(raw.rootfs.diff_ids)} layers (expected at most {_LAYER_LIMIT})"
-        )
+        raise CorruptImageError(f"{where}: {len(raw.rootfs.diff_ids)} layers (expected at most {_LAYER_LIMIT})")
     process = raw.config or _ProcessConfig()
     return ConfigFile(
         digest=Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"),
@@ -231,21 +227,16 @@ def parse_config(data: bytes, *, where: str) -> ConfigFile:
             env=parse_env(process.env or ()), user=process.user or "", workdir=process.working_dir or ""
         ),
         diff_ids=tuple(
-            _digest(text, where, f"rootfs.diff_ids[{number}]")
-            for number, text in enumerate(raw.rootfs.diff_ids)
+            _digest(text, where, f"rootfs.diff_ids[{number}]") for number, text in enumerate(raw.rootfs.diff_ids)
         ),
     )
 
 
 def parse_env(lines: list[str] | tuple[str, ...]) -> tuple[EnvironmentVariable, ...]:
     """``NAME=value`` lines, sorted by name; the last of several wins, values of credentials are withheld."""
-    values = {
-        name: value for name, equals, value in (line.partition("=") for line in lines) if name and equals
-    }
+    values = {name: value for name, equals, value in (line.partition("=") for line in lines) if name and equals}
     return tuple(
-        EnvironmentVariable(
-            name=name, value=None if names_a_secret(name) else without_credentials(values[name])
-        )
+        EnvironmentVariable(name=name, value=None if names_a_secret(name) else without_credentials(values[name]))
         for name in sorted(values)
     )
 
@@ -257,9 +248,7 @@ def check_layer_count(config: ConfigFile, layers: int, *, where: str) -> None:
         CorruptImageError: the numbers differ.
     """
     if len(config.diff_ids) != layers:
-        raise CorruptImageError(
-            f"{where}: {layers} layers, but its config has {len(config.diff_ids)} diff IDs"
-        )
+        raise CorruptImageError(f"{where}: {layers} layers, but its config has {len(config.diff_ids)} diff IDs")
 
 
 def parse_docker_manifest(data: bytes, *, where: str) -> tuple[DockerEntry, ...]:

@@ -52,7 +52,7 @@ def read_layout(store: BlobStore, tag: str | None, platform: Platform | None) ->
     """Open the image that ``tag`` and ``platform`` choose.
 
     Raises:
-        ImageError: no such tag or platform, several images and no tag, or an image of a kind that is not supported.
+        ImageError: no such tag or platform, several images and no tag, or a kind of image that is not supported.
         CorruptImageError: a file is missing, malformed or has a wrong digest.
     """
     where = store.place
@@ -118,10 +118,8 @@ def _choose_leaf(store: BlobStore, named: tuple[Descriptor, ...], platform: Plat
     return choose_platform(candidates, platform, where=store.place, defaults=default_platforms())
 
 
-def _leaves(
-    store: BlobStore, descriptors: tuple[Descriptor, ...], depth: int, count: list[int]
-) -> Iterator[_Leaf]:
-    """Manifests below ``descriptors``; those that are not in the store (another platform's, mostly) are left out."""
+def _leaves(store: BlobStore, descriptors: tuple[Descriptor, ...], depth: int, count: list[int]) -> Iterator[_Leaf]:
+    """Manifests below ``descriptors``. Those that the store lacks (another platform's, mostly) are left out."""
     for descriptor in descriptors:
         blob = store.find(_blob_path(descriptor.digest))
         if descriptor.attestation or blob is None:
@@ -188,12 +186,8 @@ def _open_manifest(store: BlobStore, leaf: _Leaf, platform: Platform | None, nam
         digest=leaf.descriptor.digest,
         config=config,
         layers=tuple(
-            _open_layer(
-                store, descriptor, diff_id, f"{store.place}: layer {number} of {len(manifest.layers)}"
-            )
-            for number, (descriptor, diff_id) in enumerate(
-                zip(manifest.layers, config.diff_ids, strict=True), 1
-            )
+            _open_layer(store, descriptor, diff_id, f"{store.place}: layer {number} of {len(manifest.layers)}")
+            for number, (descriptor, diff_id) in enumerate(zip(manifest.layers, config.diff_ids, strict=True), 1)
         ),
         release=store.close,
     )

@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Reading was given up because something else failed. Never reaches a user."""
 
 
 class LayerStream:
-    """One pass over a layer: stored bytes, their digest, decompression, the digest of the tar, and the tar itself.
+    """One pass over a layer: stored bytes, their digest, decompression, the digest of the tar, the tar itself.
 
-    Digests are computed by ``hashers`` while the caller looks at the same bytes; at most three chunks of about a
-    MiB are in memory.
+    Digests are computed by ``hashers`` while the caller looks at the same bytes; a few chunks of about a MiB each
+    are in memory.
     """
 
     def __init__(self, layer: Layer, hashers: Executor, *, stop: Event | None = None) -> None:
-        """Once ``stop`` is set, the next chunk is :class:`Stopped` instead."""
+        """Once ``stop`` is set, the next chunk is :class:`StoppedError` instead."""
         self._layer = layer
         self._hashers = hashers
         self._stop = stop or Event()
@@ -98,7 +98,7 @@ class LayerStream:
     def _hashed(self, chunks: Iterator[memoryview], digest: _Hash | None) -> Iterator[memoryview]:
         for chunk in chunks:
             if self._stop.is_set():
-                raise Stopped
+                raise StoppedError
             if digest is None:
                 yield chunk
                 continue

@@ -1,7 +1,7 @@
 """Reading a tar archive as a list of entries, from a stream or straight from a file.
 
-The standard library's reader costs some 60 µs an entry and seeks; an image has up to a million of them in streams.
-This one does only what a view of an image needs: names, kinds, sizes and where the bytes are.
+The standard library's reader takes many times as long for an entry, and an image may have a million of them. This
+one does only what a view of an image needs: names, kinds, sizes and where the bytes are.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class TarSource(Protocol):
     """The bytes of an archive, to be read forwards."""
 
     def at(self, offset: int) -> memoryview:
-        """Bytes from ``offset`` on: at least one block of them unless the archive ends; valid until the next call."""
+        """Bytes from ``offset`` on, at least a block of them unless the archive ends; valid until the next call."""
 
     def end(self) -> int:
         """Length of the archive; known once :meth:`at` has returned nothing."""
@@ -181,7 +181,7 @@ class TarReader:
         name = parse_text(raw_name)
         if prefix[0] and magic[:6] == b"ustar\0":
             # star keeps times in the last 24 bytes of the prefix.
-            folder = prefix[:131] if block[508:] == b"tar\0" else prefix
+            folder = prefix[:131] if bytes(block[508:]) == b"tar\0" else prefix
             name = f"{parse_text(folder)}/{name}"
         stored = parse_number(raw_size)
         link = ""
@@ -215,9 +215,7 @@ class TarReader:
 
     def _extension(self, kind: bytes, offset: int, size: int) -> dict[str, str]:
         if size > _EXTENDED_HEADER_LIMIT:
-            raise FieldError(
-                f"an extended header of {size} bytes (expected at most {_EXTENDED_HEADER_LIMIT})"
-            )
+            raise FieldError(f"an extended header of {size} bytes (expected at most {_EXTENDED_HEADER_LIMIT})")
         data = self._read_exactly(offset, size)
         if kind == b"L":
             return {"path": parse_text(data)}
@@ -302,9 +300,7 @@ class TarReader:
         )
 
     def _fail(self, offset: int, reason: str) -> NoReturn:
-        raise CorruptImageError(
-            f"{self._where}: malformed tar archive: at byte {offset}: {printable(reason)}"
-        )
+        raise CorruptImageError(f"{self._where}: malformed tar archive: at byte {offset}: {printable(reason)}")
 
 
 class ReadExactly(Protocol):

@@ -45,12 +45,12 @@ class FieldError(ValueError):
 
 
 def parse_fields(block: memoryview) -> RawHeader | None:
-    """Split a header into name, mode, size, checksum, type, link name, magic and prefix; ``None`` for a zero block.
+    """Name, mode, size, checksum, type, link name, magic and prefix of a header; ``None`` for a zero block.
 
     Raises:
         FieldError: the checksum does not fit, so this is no header.
     """
-    fields: RawHeader = _FIELDS.unpack(block)  # type: ignore[assignment]
+    fields: RawHeader = _FIELDS.unpack(block)
     checksum = fields[3]
     if checksum == _NO_CHECKSUM and block == _ZERO_BLOCK:
         return None
@@ -63,7 +63,7 @@ def parse_fields(block: memoryview) -> RawHeader | None:
 
 def _signed_sum(block: memoryview) -> int:
     """The checksum as old tars on machines with a signed ``char`` computed it."""
-    signed = struct.unpack("148b8x356b", block)
+    signed: tuple[int, ...] = struct.unpack("148b8x356b", block)
     return sum(signed) + 8 * 0x20
 
 
@@ -100,8 +100,8 @@ def parse_text(field: bytes) -> str:
 def parse_pax(data: bytes) -> dict[str, str]:
     """Parse the records ``length keyword=value\\n`` of an extended header.
 
-    Of the keywords only those that say where the data is and what it is called are kept. The numbers and offsets
-    of a sparse map in its oldest form, which repeats its keywords, come joined by commas as ``GNU.sparse.map``.
+    Of the keywords only those that say where the data is and what it is called are kept. The numbers of a
+    sparse map in its oldest form, which repeats its keywords, come joined by commas as ``GNU.sparse.map``.
 
     Raises:
         FieldError: a record does not have the length that it claims, or no ``=``.
@@ -170,11 +170,8 @@ def parse_old_sparse(block: bytes, start: int, count: int) -> tuple[Span, ...]:
     Raises:
         FieldError: a number is malformed.
     """
-    spans = []
-    for at in range(start, start + 24 * count, 24):
-        if block[at : at + 24].strip(b"\0"):
-            spans.append((parse_number(block[at : at + 12]), parse_number(block[at + 12 : at + 24])))
-    return tuple(spans)
+    pairs = (block[at : at + 24] for at in range(start, start + 24 * count, 24))
+    return tuple((parse_number(pair[:12]), parse_number(pair[12:])) for pair in pairs if pair.strip(b"\0"))
 
 
 def check_spans(spans: tuple[Span, ...], stored: int, size: int) -> tuple[Span, ...]:

@@ -6,10 +6,11 @@ https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changes
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from envsync.image.tar import TarEntry
 from envsync.model import Skipped
-from envsync.rootfs.scan import LayerContents, resolve_name
+from envsync.rootfs.scan import LayerContents, is_utf8, resolve_name
 
 _LINK_CHAIN_LIMIT = 40
 
@@ -21,7 +22,7 @@ class _Merger:
     def __init__(self, layers: Sequence[LayerContents]) -> None:
         self.layers = layers
         self.nodes: dict[str, TarEntry] = {"": IMPLICIT}
-        self.skipped: list[Skipped] = []
+        self.hard_links: list[str] = []
         # Paths that the layers above the current one delete: by themselves, with all below, or only what is below.
         self._gone: set[str] = set()
         self._emptied: set[str] = set()
@@ -46,8 +47,10 @@ class _Merger:
                         layer.skip(path, f"a hard link to {entry.link[:200]}, which is not there")
                         replaced.append(path)
                         continue
-                    entry = found
-                nodes[path] = entry
+                    self.hard_links.append(path)
+                    nodes[path] = found
+                else:
+                    nodes[path] = entry
             elif entry.kind != "directory":
                 # A folder above took its place: nothing that lies below this layer at the same path can be in it.
                 replaced.append(path)
@@ -112,16 +115,29 @@ class _Merger:
         return None
 
 
-def merge(layers: Sequence[LayerContents]) -> tuple[dict[str, TarEntry], tuple[Skipped, ...]]:
-    """Merge layers, lowest first, into entries by path, and what was ignored.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Merged:
+    """All layers as one."""
 
-    Every folder of a path is in the result too, as a directory; no hard links are left.
-    """
+    nodes: dict[str, TarEntry]
+    """By path. Every folder of a path is there too, as a directory; hard links became what they lead to."""
+    hard_links: tuple[str, ...]
+    """Paths that were hard links."""
+    skipped: tuple[Skipped, ...]
+    """Entries that were ignored."""
+
+
+def merge(layers: Sequence[LayerContents]) -> Merged:
+    """Merge layers, lowest first."""
     merger = _Merger(layers)
     for layer in reversed(layers):
         merger.add(layer)
     _leave_out_undecodable(merger.nodes, layers)
-    return merger.nodes, tuple(record for layer in layers for record in _skipped(layer))
+    return Merged(
+        nodes=merger.nodes,
+        hard_links=tuple(path for path in merger.hard_links if path in merger.nodes),
+        skipped=tuple(record for layer in layers for record in _skipped(layer)),
+    )
 
 
 def _leave_out_undecodable(nodes: dict[str, TarEntry], layers: Sequence[LayerContents]) -> None:
@@ -131,9 +147,8 @@ def _leave_out_undecodable(nodes: dict[str, TarEntry], layers: Sequence[LayerCon
             if nodes.pop(path, None) is not None:
                 layer.skip(path, "its name, or the target of the link, is not UTF-8")
     if any(layer.undecodable for layer in layers):
-        for path in [path for path in nodes if not path.isascii()]:
-            if any("\udc80" <= char <= "\udcff" for char in path):
-                del nodes[path]
+        for path in [path for path in nodes if not path.isascii() and not is_utf8(path)]:
+            del nodes[path]
 
 
 def _skipped(layer: LayerContents) -> list[Skipped]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from pathlib import PurePosixPath
 from threading import Event
 
-from envsync.errors import CorruptImageError, ImageError
-from envsync.files import READ_LIMIT
+from envsync.errors import CorruptImageError
 from envsync.image.blob import StoredLayer
 from envsync.image.protocol import Image, Layer
 from envsync.image.stream import LayerStream
@@ -35,14 +35,18 @@ def read_rootfs(
     """
     layers, budget = image.layers, Budget()
     contents = _scan_all(layers, wanted, budget, on_layer)
-    nodes, skipped = merge(contents)
+    merged = merge(contents)
+    present = {(node.archive, node.offset) for node in merged.nodes.values() if node.kind == "file"}
+    kept = {(each.number, offset): data for each in contents for offset, data in each.kept.items()}
     rootfs = Rootfs(
-        nodes,
-        kept={(each.number, offset): data for each in contents for offset, data in each.kept.items()},
+        merged.nodes,
+        kept={place: data for place, data in kept.items() if place in present},
         fetch=_Fetcher(layers, [each.plain for each in contents]),
         diff_ids=image.config.diff_ids,
-        skipped=skipped,
+        skipped=merged.skipped,
     )
+    # The contents stream past under the first name of a file, which may not be the one that is wanted.
+    rootfs.prefetch(PurePosixPath(path) for path in merged.hard_links if wanted(path))
     return rootfs
 
 
@@ -70,3 +74,50 @@ def _scan_all(
             for future in futures:
                 future.cancel()
     return contents
+
+
+def _scan(
+    layer: Layer,
+    wanted: Callable[[str], bool],
+    contents: LayerContents,
+    budget: Budget,
+    hashers: Executor,
+    stop: Event,
+) -> None:
+    with LayerStream(layer, hashers, stop=stop) as stream:
+        contents.plain = stream.compression == "none"
+        chunks = stream.chunks()
+        try:
+            scan_layer(chunks, wanted, contents, budget, str(layer))
+        except CorruptImageError:
+            # A wrong digest explains a malformed tar, and is raised here at the end of the stream.
+            for _ in chunks:
+                pass
+            raise
+
+
+class _Fetcher:
+    """Reads files of a layer again: see :data:`envsync.rootfs.tree.Fetch`."""
+
+    def __init__(self, layers: Sequence[Layer], plain: Sequence[bool]) -> None:
+        self._layers = layers
+        self._plain = plain
+
+    def __call__(self, number: int, entries: list[TarEntry]) -> dict[int, bytes]:
+        """Contents by offset.
+
+        Raises:
+            CorruptImageError: the layer is no longer what it was.
+        """
+        layer = self._layers[number]
+        if self._plain[number] and isinstance(layer, StoredLayer):
+            return {entry.offset: read_contents(entry, layer.blob.read_at) for entry in entries}
+        found: dict[int, bytes] = {}
+        with ThreadPoolExecutor(2, "digest") as hashers, LayerStream(layer, hashers) as stream:
+            chunks = stream.chunks()
+            reader = TarReader(StreamSource(chunks), where=str(layer))
+            for entry in sorted(entries, key=lambda entry: entry.offset):
+                found[entry.offset] = reader.read(entry)
+            for _ in chunks:
+                pass
+        return found

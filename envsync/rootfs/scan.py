@@ -86,11 +86,15 @@ class LayerContents:
     def skip(self, name: str, reason: str) -> None:
         """Record an entry that is ignored."""
         if len(self.skipped) < _SKIPPED_LIMIT:
-            place = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-            shown = place[:200] + "…" if len(place) > 200 else place
-            self.skipped.append(Skipped(subject="image entry", place=shown, reason=reason))
+            self.skipped.append(Skipped(subject="image entry", place=_shown(name), reason=_shown(reason)))
         else:
             self.skipped_more += 1
+
+
+def _shown(text: str) -> str:
+    """As Unicode, and not endless."""
+    proper = text[:300].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return proper[:300] + "…" if len(text) > 300 else proper
 
 
 _COUNTED = 4096
@@ -117,10 +121,13 @@ def scan_layer(
                 continue
             path = proper
         kind = entry.kind
+        if not path and kind != "directory":
+            contents.skip(name, "the root cannot be anything but a folder")
+            continue
         if kind == "unknown":
             contents.skip(name, "a tar entry of an unknown type")
             continue
-        if kind == "symlink" and not (entry.link.isascii() or _is_utf8(entry.link)):
+        if kind == "symlink" and not (entry.link.isascii() or is_utf8(entry.link)):
             contents.undecodable.add(path)
         entries[path] = entry
         names.append(path)
@@ -146,7 +153,7 @@ def _proper_path(name: str, contents: LayerContents) -> str | None:
     if "\0" in path:
         contents.skip(name, "its path contains a NUL")
         return None
-    if not path.isascii() and not _is_utf8(path):
+    if not path.isascii() and not is_utf8(path):
         contents.undecodable.add(path)
     if "/" + _WHITEOUT not in path:
         return path
@@ -178,7 +185,8 @@ def resolve_name(name: str) -> str | None:
     return "".join(f"/{part}" for part in parts)
 
 
-def _is_utf8(text: str) -> bool:
+def is_utf8(text: str) -> bool:
+    """Whether a name came from UTF-8, and so is free of surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -13,6 +13,9 @@ from envsync.image.tar import TarEntry
 from envsync.model import Skipped
 from envsync.reference import Digest
 
+_KEPT_LIMIT = 1 << 30
+"""Bytes of contents in memory."""
+
 _HOPS = 40
 """Symbolic links on the way to a file: what Linux allows."""
 
@@ -102,19 +105,25 @@ class Rootfs:
     def prefetch(self, paths: Iterable[PurePosixPath]) -> None:
         """Fetch and keep the contents of several files, in one pass over each layer that has some of them.
 
-        What :meth:`read` would refuse is passed over.
+        What :meth:`read` would refuse is passed over, and so is what would make more than 1 GiB in memory.
 
         Raises:
             CorruptImageError: a layer is no longer what it was.
         """
         missing: dict[int, dict[int, TarEntry]] = {}
+        room = _KEPT_LIMIT - sum(map(len, self._kept.values()))
         for path in paths:
             real = self._resolve(str(path))
             node = self._nodes[real] if real is not None else None
-            if node is not None and node.kind == "file" and 0 < node.size <= READ_LIMIT:
-                if (node.archive, node.offset) not in self._kept:
-                    missing.setdefault(node.archive, {})[node.offset] = node
+            if node is None or node.kind != "file" or not 0 < node.size <= min(READ_LIMIT, room):
+                continue
+            here = missing.setdefault(node.archive, {})
+            if (node.archive, node.offset) not in self._kept and node.offset not in here:
+                here[node.offset] = node
+                room -= node.size
         for number, nodes in missing.items():
+            if not nodes:
+                continue
             for offset, data in self._fetch(number, list(nodes.values())).items():
                 self._kept[number, offset] = data
 
