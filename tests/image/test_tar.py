@@ -8,7 +8,7 @@ import tarfile
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from envsync.errors import CorruptImageError
@@ -67,10 +67,13 @@ items = st.one_of(
 )
 
 
-@pytest.mark.parametrize("form", ["gnu", "pax"])
+@pytest.mark.parametrize("form", FORMATS)
 @given(members=st.dictionaries(paths, items, max_size=5), length=st.integers(1, 3000))
 def test_reads_what_python_writes(form: str, members: dict[str, Item], length: int) -> None:
-    data = tar_layer(members, FORMATS[form])
+    try:
+        data = tar_layer(members, FORMATS[form])
+    except ValueError:  # ustar has no room for long names
+        assume(False)
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         expected = list(tar)
     found = read_all(data, length)

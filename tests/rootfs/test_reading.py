@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import tarfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -14,6 +16,8 @@ from envsync.errors import CorruptImageError, ImageError
 from envsync.files import FileReadError
 from envsync.image.archive import open_archive
 from envsync.image.layout import open_layout
+from envsync.image.manifest import parse_config
+from envsync.image.protocol import Image
 from envsync.reference import ArchiveFile, Digest, LayoutFolder
 from envsync.rootfs import Rootfs, read_rootfs
 from tests.image.layers import (
@@ -484,8 +488,6 @@ def test_the_digest_of_the_blob_explains_all_damage(damaged: bytes, tmp_path: Pa
 
 
 def test_sha512_digests(tmp_path: Path) -> None:
-    import hashlib
-
     digest = "sha512:" + hashlib.sha512(GOOD).hexdigest()
     with layer_layout(tmp_path / "good", GOOD, diff_id=digest, digest=digest) as (_, read_it):
         assert paths(read_it()) == ["/a"]
@@ -559,6 +561,61 @@ def test_contents_beyond_the_budget_are_not_kept() -> None:
     layer = tar_layer({"a": b"12", "b": b"345", "c": b"6"})
     scan_layer(iter([memoryview(layer)]), everything, found, Budget(contents=4), "layer")
     assert sorted(found.kept.values()) == [b"12", b"6"]
+
+
+class StreamedLayer:
+    """A layer of an origin that has no file: chunks of any length, overwritten once the next one is asked for."""
+
+    digest = None
+
+    def __init__(self, stored: bytes, plain: bytes, length: int) -> None:
+        self.diff_id = Digest(sha(plain))
+        self._stored = stored
+        self._length = length
+
+    @contextmanager
+    def open(self) -> Iterator[Iterator[memoryview]]:
+        yield self._chunks()
+
+    def _chunks(self) -> Iterator[memoryview]:
+        for start in range(0, len(self._stored), self._length):
+            chunk = bytearray(self._stored[start : start + self._length])
+            yield memoryview(chunk)
+            chunk[:] = b"\xee" * len(chunk)
+
+
+class StreamedImage:
+    name = digest = None
+
+    def __init__(self, layers: list[bytes], compression: str, length: int) -> None:
+        made = MadeImage(layers=layers, compression=compression)
+        self.config = parse_config(made.config, where="config")
+        stored = made.stored_layers
+        self.layers = tuple(StreamedLayer(each, plain, length) for each, plain in zip(stored, layers, strict=True))
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+@pytest.mark.parametrize("length", [1, 7, 511, 512, 513, 3000, 1 << 20])
+def test_layers_may_arrive_in_chunks_of_any_length(length: int, compression: str) -> None:
+    files: dict[str, Item] = {"a" * 120: b"long", "b": bytes(range(256)) * 10, "c": b"", "l": Link("b" * 120)}
+    image: Image = StreamedImage([tar_layer(files, tarfile.PAX_FORMAT), tar_layer({"d": b"1"})], compression, length)
+    expected = {"/" + "a" * 120: b"long", "/b": bytes(range(256)) * 10, "/c": b"", "/d": b"1"}
+    for wanted in (everything, nothing):
+        rootfs = read_rootfs(image, wanted)
+        assert {name: rootfs.read(path(name)) for name in expected} == expected
+
+
+def test_an_error_of_the_caller_ends_the_reading(read: Read) -> None:
+    def wanted(_: str) -> bool:
+        raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        read({"a": b""}, {"b": b""}, {"c": b""}, wanted=wanted)
+    assert threading.active_count() == before
 
 
 def test_a_layout_and_an_archive_hold_the_same(tmp_path: Path, read: Read) -> None:
