@@ -72,7 +72,7 @@ def read_build_variables(tree: FileTree, stdlib: PurePosixPath, *, debug: bool) 
 
 
 def _candidates(tree: FileTree, stdlib: PurePosixPath, *, debug: bool) -> Iterator[PurePosixPath]:
-    """Files with the wanted flags first; Debian's Python 2 keeps the release build's (``nd``) in ``plat-*``."""
+    """Those with the wanted flags first; Debian's Python 2 keeps the release build's (``nd``) in ``plat-*``."""
     found: list[tuple[bool, PurePosixPath]] = []
     for folder in (stdlib, *(stdlib / name for name in tree.list(stdlib) if name.startswith("plat-"))):
         for name in tree.list(folder):

@@ -41,6 +41,7 @@ class Identity(Struct, frozen=True, kw_only=True):
 class _Facts(Struct, frozen=True, kw_only=True):
     """What a file's bytes told, kept instead of the bytes: many names lead to one file."""
 
+    file: PurePosixPath
     native: bool
     pypy: bool
     candidates: tuple[binary.BinaryName, ...]
@@ -71,7 +72,7 @@ class Identifier:
         if other:
             return _skipped(path, f"leads to {found.path.name}: only CPython is supported")
         if found.size > READ_LIMIT:
-            facts: _Facts | str = _parse_executable(b"", found.path.name)
+            facts: _Facts | str = _parse_executable(b"", found.path)
         else:
             facts = self._parsed(found.path)
         if isinstance(facts, str):
@@ -86,7 +87,7 @@ class Identifier:
         if path not in self._facts:
             parse = _parse_library if path.name.startswith("libpython") else _parse_executable
             try:
-                self._facts[path] = parse(self._tree.read(path), path.name)
+                self._facts[path] = parse(self._tree.read(path), path)
             except FileReadError as error:
                 self._facts[path] = str(error)
         return self._facts[path]
@@ -95,19 +96,16 @@ class Identifier:
         names = list(facts.candidates)
         named = [binary.parse_name(link.name) for link in self._chain(path)]
         names.extend(name for name in named if name is not None and name not in names)
-        for compiled in (False, True):
-            folders = binary.find_folders(self._bytes(real)) if compiled else ()
+        if not names:
+            return _skipped(path, "a program that names no Python version")
+        for folders in self._compiled(real, facts):
             for name in names:
-                if compiled and facts.library:
-                    folders = (*folders, *self._library_folders(facts.library, real))
                 for threads in ("t",) if "t" in name.flags else ("", "t"):
                     layout = locate(
                         self._tree, path, name.series, threads=threads, env=self._env, compiled=folders
                     )
                     if layout is not None:
                         return self._describe(path, layout, name, facts)
-        if not names:
-            return _skipped(path, "a program that names no Python version")
         wanted = f"python{names[0].series[0]}.{names[0].series[1]}"
         return _skipped(path, f"its standard library was not found (looked for lib/{wanted}/os.py above it)")
 
@@ -143,7 +141,7 @@ class Identifier:
         """The library is what runs; the headers decide where it holds several strings that could be it."""
         header = self._patchlevel(layout)
         for source in (library, facts):
-            versions = source.versions.get(layout.series, ()) if source else ()
+            versions = self._versions(source, layout.series) if source else ()
             if len(versions) == 1:
                 return versions[0], ()
             if versions:
@@ -155,6 +153,11 @@ class Identifier:
         if noted is not None and noted.startswith(f"{series}."):
             return noted, ("its version is not in its files; it is what pyvenv.cfg noted when it was made",)
         return series, ("its exact version is not in its files",)
+
+    def _versions(self, facts: _Facts, series: Series) -> tuple[str, ...]:
+        if series in facts.versions:
+            return facts.versions[series]
+        return binary.find_versions(self._bytes(facts.file), series)
 
     def _patchlevel(self, layout: Layout) -> str | None:
         include = layout.base_prefix / "include"
@@ -188,12 +191,14 @@ class Identifier:
                 if _LINUX_FOLDER.fullmatch(name):
                     yield base / "lib" / name
 
-    def _library_folders(self, name: str, real: PurePosixPath) -> tuple[str, ...]:
-        for folder in self._library_places(real.parent.parent, real.parent, real):
-            data = self._bytes(folder / name)
-            if data:
-                return binary.find_folders(data)
-        return ()
+    def _compiled(self, real: PurePosixPath, facts: _Facts) -> Iterator[tuple[str, ...]]:
+        """Nothing, then (only where the search needs it) the folders that the bytes of the program name."""
+        yield ()
+        found = list(binary.find_folders(self._bytes(real)))
+        if facts.library is not None:
+            for folder in self._library_places(real.parent.parent, real.parent, real):
+                found.extend(binary.find_folders(self._bytes(folder / facts.library)))
+        yield tuple(dict.fromkeys(found))
 
     def _bytes(self, path: PurePosixPath) -> bytes:
         try:
@@ -212,23 +217,26 @@ def parse_patchlevel(text: str) -> str | None:
     return match[1] if match else None
 
 
-def _parse_executable(data: bytes, name: str) -> _Facts:
+def _parse_executable(data: bytes, path: PurePosixPath) -> _Facts:
     library = binary.find_library(data)
-    named = (library[1] if library else None, binary.parse_name(name))
+    named = (library[1] if library else None, binary.parse_name(path.name))
     candidates = tuple(dict.fromkeys(item for item in named if item is not None))
     if not candidates:
         candidates = tuple(binary.BinaryName(series=series, flags="") for series in binary.find_series(data))
-    return _facts(data, candidates, library[0] if library else None)
+    return _facts(data, path, candidates, library[0] if library else None)
 
 
-def _parse_library(data: bytes, name: str) -> _Facts:
-    named = binary.parse_name(name.removeprefix("lib").partition(".so")[0])
-    return _facts(data, (named,) if named else (), None)
+def _parse_library(data: bytes, path: PurePosixPath) -> _Facts:
+    named = binary.parse_name(path.name.removeprefix("lib").partition(".so")[0])
+    return _facts(data, path, (named,) if named else (), None)
 
 
-def _facts(data: bytes, candidates: tuple[binary.BinaryName, ...], library: str | None) -> _Facts:
+def _facts(
+    data: bytes, path: PurePosixPath, candidates: tuple[binary.BinaryName, ...], library: str | None
+) -> _Facts:
     old = any(item.series < (3, 6) for item in candidates)
     return _Facts(
+        file=path,
         native=binary.is_native(data),
         pypy=binary.is_pypy(data),
         candidates=candidates,

@@ -55,8 +55,8 @@ def find_interpreters(
 ) -> Found:
     """All interpreters of an image, without distributions.
 
-    The environment is what ``python`` starts on the image's PATH, else ``python3``, else ``python2``, else the
-    newest ``pythonX.Y``, else the only interpreter there is. Of several names of one interpreter,
+    The environment is what ``python`` starts on the image's PATH, else ``python3``, else ``python2``, else
+    the newest ``pythonX.Y``, else the only interpreter there is. Of several names of one interpreter,
     ``executable`` is the first of these that PATH finds, else the shortest (then the first by alphabet).
 
     Args:

@@ -66,8 +66,8 @@ def parse_pth(data: bytes, *, utf8: bool) -> tuple[Line, ...] | None:
         utf8: read as Python 3.13 does: a byte order mark is skipped, all of Unicode's line ends count.
 
     Returns:
-        The lines in their order; ``None`` where the bytes are not UTF-8: then Python's own result depends on the
-        locale that it runs in.
+        The lines in their order; ``None`` where the bytes are not UTF-8: then Python's own result depends on
+        the locale that it runs in.
     """
     try:
         text = (data.removeprefix(codecs.BOM_UTF8) if utf8 else data).decode("utf-8")

@@ -24,7 +24,7 @@ class PyvenvConfig(Struct, frozen=True, kw_only=True):
     """The folder of the base interpreter, as written; ``None`` where the key is absent."""
     system_site_packages: bool
     version: str | None
-    """``3.11.7``: of ``venv`` (``version``), ``virtualenv`` and ``uv`` (``version_info``); as of its making."""
+    """``3.11.7``: of ``venv`` (``version``), ``virtualenv`` and ``uv`` (``version_info``); never updated."""
 
 
 def parse_pyvenv(text: str) -> PyvenvConfig:
