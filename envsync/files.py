@@ -79,7 +79,11 @@ class HostTree:
         except (OSError, ValueError):
             return None
         kind: Literal["file", "directory", "other"] = (
-            "file" if modes.S_ISREG(found.st_mode) else "directory" if modes.S_ISDIR(found.st_mode) else "other"
+            "file"
+            if modes.S_ISREG(found.st_mode)
+            else "directory"
+            if modes.S_ISDIR(found.st_mode)
+            else "other"
         )
         resolved = os.path.realpath(real).removeprefix(self._root) or "/"
         return FileInfo(

@@ -73,7 +73,9 @@ def run(
         stdout = _wait(process, timeout)
         reader.join()
     except subprocess.TimeoutExpired as error:
-        raise CommandError(f"{shown}: still running after {timeout:g} s", output=_last_lines(errors)) from error
+        raise CommandError(
+            f"{shown}: still running after {timeout:g} s", output=_last_lines(errors)
+        ) from error
     finally:
         _end_group(process)
     done = Completed(
@@ -87,7 +89,9 @@ def run(
     return done
 
 
-def _read_lines(process: subprocess.Popen[str], lines: list[str], on_line: Callable[[str], None] | None) -> None:
+def _read_lines(
+    process: subprocess.Popen[str], lines: list[str], on_line: Callable[[str], None] | None
+) -> None:
     assert process.stderr is not None  # noqa: S101 - opened as a pipe above
     for raw in process.stderr:
         line = without_credentials(raw)

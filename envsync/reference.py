@@ -76,7 +76,8 @@ class Platform(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
         parts = text.strip().lower().split("/")
         if len(parts) not in (2, 3) or not all(_PLATFORM_PART.fullmatch(part) for part in parts):
             raise ReferenceSyntaxError(
-                f"platform {text!r}: expected os/architecture[/variant]", hint="For example: --platform linux/amd64"
+                f"platform {text!r}: expected os/architecture[/variant]",
+                hint="For example: --platform linux/amd64",
             )
         architecture = _ARCHITECTURES.get(parts[1], parts[1])
         variant = parts[2] if len(parts) == 3 else None
@@ -128,7 +129,9 @@ class ImageName(Struct, frozen=True, kw_only=True):
             raise ReferenceSyntaxError(f"image {text!r}: {tag!r} is not a tag")
         if registry == DOCKER_HUB and "/" not in repository:
             repository = f"library/{repository}"
-        return cls(registry=registry, repository=repository, tag=tag or (None if digest else "latest"), digest=digest)
+        return cls(
+            registry=registry, repository=repository, tag=tag or (None if digest else "latest"), digest=digest
+        )
 
     @property
     def familiar(self) -> str:

@@ -51,7 +51,8 @@ def staged_folder(target: Path) -> Iterator[Path]:
     except OSError as error:
         place = error.filename or staging
         raise WriteError(
-            f"{place}: cannot be written: {error.strerror}", hint=f"envsync writes beside {target}; it is unchanged."
+            f"{place}: cannot be written: {error.strerror}",
+            hint=f"envsync writes beside {target}; it is unchanged.",
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)

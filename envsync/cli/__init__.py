@@ -1,4 +1,5 @@
 """The command line: the only package that parses arguments, prints, or exits."""
 
+
 def main() -> None:
     """Run ``envsync``."""
