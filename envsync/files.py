@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat as modes
 from pathlib import PurePosixPath
 from typing import Literal, Protocol
 
@@ -70,20 +72,13 @@ class HostTree:
 
     def stat(self, path: PurePosixPath) -> FileInfo | None:
         """See :meth:`FileTree.stat`."""
-        import os
-        import stat as modes
-
         real = self._root + str(path)
         try:
             found = os.stat(real)
         except (OSError, ValueError):
             return None
         kind: Literal["file", "directory", "other"] = (
-            "file"
-            if modes.S_ISREG(found.st_mode)
-            else "directory"
-            if modes.S_ISDIR(found.st_mode)
-            else "other"
+            "file" if modes.S_ISREG(found.st_mode) else "directory" if modes.S_ISDIR(found.st_mode) else "other"
         )
         resolved = os.path.realpath(real).removeprefix(self._root) or "/"
         return FileInfo(
@@ -95,8 +90,6 @@ class HostTree:
 
     def readlink(self, path: PurePosixPath) -> PurePosixPath | None:
         """See :meth:`FileTree.readlink`."""
-        import os
-
         try:
             return PurePosixPath(os.readlink(self._root + str(path)))
         except (OSError, ValueError):
@@ -104,8 +97,6 @@ class HostTree:
 
     def list(self, path: PurePosixPath) -> tuple[str, ...]:
         """See :meth:`FileTree.list`."""
-        import os
-
         try:
             return tuple(sorted(os.listdir(self._root + str(path))))
         except (OSError, ValueError):

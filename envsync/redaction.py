@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)(?P<userinfo>[^/\s@'\"]+)@")
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)(?P<userinfo>[^/\s'\"]+)@")
 _HARMLESS_USERINFO = re.compile(r"git|\$\{[A-Za-z0-9_-]+\}(:\$\{[A-Za-z0-9_-]+\})?")
 _SECRET_NAME = re.compile(
     r"(^|_)(PASS|PASSWD|PASSWORD|SECRET|SECRETS|TOKEN|CREDENTIALS?|APIKEY|ACCESS_KEY|API_KEY|PRIVATE_KEY|AUTH)(_|$)",
@@ -36,9 +36,7 @@ def printable(text: str) -> str:
     """``text`` from an untrusted source, fit for a terminal: control and format characters become escapes."""
     if text.isprintable():
         return text
-    return "".join(
-        char if _may_be_shown(char) else char.encode("unicode_escape").decode("ascii") for char in text
-    )
+    return "".join(char if _may_be_shown(char) else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
 def _may_be_shown(char: str) -> bool:

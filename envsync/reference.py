@@ -38,7 +38,7 @@ class Digest(str):
 
     __slots__ = ()
 
-    def __new__(cls, text: str) -> Digest:
+    def __new__(cls, text: str) -> Digest:  # noqa: D102 - described by the class
         if not _DIGEST.fullmatch(text):
             raise ReferenceSyntaxError(f"digest {text!r}: not of the form sha256:<64 lower-case hex digits>")
         return super().__new__(cls, text)
@@ -129,9 +129,7 @@ class ImageName(Struct, frozen=True, kw_only=True):
             raise ReferenceSyntaxError(f"image {text!r}: {tag!r} is not a tag")
         if registry == DOCKER_HUB and "/" not in repository:
             repository = f"library/{repository}"
-        return cls(
-            registry=registry, repository=repository, tag=tag or (None if digest else "latest"), digest=digest
-        )
+        return cls(registry=registry, repository=repository, tag=tag or (None if digest else "latest"), digest=digest)
 
     @property
     def familiar(self) -> str:

@@ -190,7 +190,7 @@ def _asked(requirement: str) -> tuple[str, set[str]]:
     if len(requirement) > _LONGEST_REQUIREMENT:
         return "", set()
     try:
-        # Without the marker: it does not matter here, and a hostile one nests deeper than the parser can follow.
+        # Without the marker: it does not matter here, and a hostile one nests too deep for the parser.
         parsed = Requirement(requirement.partition(";")[0])
     except InvalidRequirement:
         return "", set()

@@ -27,7 +27,7 @@ _WORD = re.compile(r"[!-~]+")
 
 
 def parse_status(text: str, place: str = STATUS) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
-    """Read installed packages, sorted, and what is damaged; a stanza without ``Status`` is of an installed one.
+    """Read installed packages, sorted, and what is damaged; no ``Status`` means installed.
 
     Args:
         text: of ``/var/lib/dpkg/status``, or of a file of ``status.d``.
