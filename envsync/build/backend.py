@@ -13,9 +13,7 @@ from envsync.build.interpreter import LocalPython
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible
 
 ABSENT_FROM_INDEX = "no index that is configured here has it"
-OTHER_FILES = (
-    "no index that is configured here has the file with its hash, only others of that name and version"
-)
+OTHER_FILES = "no index that is configured here has the file with its hash, only others of that name and version"
 
 
 class Request(Struct, frozen=True, kw_only=True):

@@ -8,7 +8,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from envsync.build.plan import FromIndex, FromUrl, normalized
+from envsync.build.plan import FromIndex, FromUrl
+from envsync.catalog.names import normalized
 from envsync.errors import BuildError
 from envsync.redaction import printable
 
@@ -39,7 +40,7 @@ class Failure(Struct, frozen=True, kw_only=True):
 
 
 _HINTS: dict[Kind, str] = {
-    "not-on-index": "If a private index has it, configure that: UV_INDEX or uv.toml for uv, pip.conf for --backend pip.",
+    "not-on-index": "If a private index has it, configure that: UV_INDEX or uv.toml for uv, pip.conf for pip.",
     "no-wheel": "It was published for other interpreters or platforms only; --python may name one that fits.",
     "python": "The index's metadata excludes this Python version; --python may name the image's own version.",
     "build": "No wheel fits this machine, and building it failed: install what the last lines miss"
@@ -54,9 +55,7 @@ _HINTS: dict[Kind, str] = {
 }
 
 
-def build_error(
-    failure: Failure, parts: Sequence[FromIndex | FromUrl], output: str, command: str
-) -> BuildError:
+def build_error(failure: Failure, parts: Sequence[FromIndex | FromUrl], output: str, command: str) -> BuildError:
     """An error that names the distribution with its version, the cause and the next step."""
     by_name = {normalized(part.name): part for part in parts}
     part = by_name.get(normalized(failure.name)) if failure.name else None
@@ -72,9 +71,7 @@ def build_error(
 def last_lines(output: str) -> str:
     """The last lines, fit for a terminal; hints of uv and pip, which are not about envsync's options, left out."""
     lines = [printable(line.rstrip()) for line in output.splitlines() if line.strip()]
-    kept = [
-        line for line in lines if not re.match(r"\s*(hint:|note: This error originates|\[notice\])", line)
-    ]
+    kept = [line for line in lines if not re.match(r"\s*(hint:|note: This error originates|\[notice\])", line)]
     return "\n".join(kept[-_LAST_LINES:])
 
 
@@ -94,7 +91,5 @@ def build_cause(output: str) -> str:
         match = pattern.search(output)
         if match is not None:
             return f"its build failed: {printable(match['what'])} is missing"
-    errors = [
-        match[0].strip() for match in _EXCEPTION.finditer(output) if "subprocess-exited" not in match[0]
-    ]
+    errors = [match[0].strip() for match in _EXCEPTION.finditer(output) if "subprocess-exited" not in match[0]]
     return f"its build failed: {printable(errors[-1])}" if errors else "its build failed"

@@ -5,26 +5,17 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import msgspec
 from msgspec import Struct
 
-from envsync.build.plan import FromIndex, FromUrl, normalized
-from envsync.model import ArchiveOrigin, VcsOrigin
+from envsync.build.plan import FromIndex, FromUrl
+from envsync.catalog.direct_url import DirectUrlError, parse_direct_url
+from envsync.catalog.names import normalized, pep440
+from envsync.model import ArchiveOrigin, DirectoryOrigin, Origin, VcsOrigin
 
 _METADATA = re.compile(
     r"(?P<name>[A-Za-z0-9._]+?(?:-[A-Za-z][A-Za-z0-9._]*)*)-(?P<version>[0-9v][^-]*)(?:-py[0-9.]+)?\.(?:dist|egg)-info"
 )
 _LIMIT = 1024 * 1024
-
-
-class DirectUrl(Struct, frozen=True):
-    """``direct_url.json``: https://packaging.python.org/en/latest/specifications/direct-url/."""
-
-    url: str
-    vcs_info: dict[str, object] | None = None
-    archive_info: dict[str, object] | None = None
-    dir_info: dict[str, object] | None = None
-    subdirectory: str | None = None
 
 
 class Installed(Struct, frozen=True, kw_only=True):
@@ -34,7 +25,8 @@ class Installed(Struct, frozen=True, kw_only=True):
     """Normalised."""
     version: str
     """``""`` where it is not known (a legacy editable install)."""
-    direct_url: DirectUrl | None = None
+    origin: Origin | None = None
+    """By ``direct_url.json``; an empty directory origin where that file is damaged."""
 
 
 def site_packages(env: Path) -> Path | None:
@@ -55,60 +47,46 @@ def read_installed(env: Path) -> tuple[Installed, ...]:
             continue
         match = _METADATA.fullmatch(entry.name)
         if match is not None:
-            direct_url = _read_direct_url(entry / "direct_url.json")
-            found.append(
-                Installed(name=normalized(match["name"]), version=match["version"], direct_url=direct_url)
-            )
+            origin = _read_origin(entry / "direct_url.json")
+            found.append(Installed(name=normalized(match["name"]), version=match["version"], origin=origin))
     return tuple(sorted(found, key=lambda one: (one.name, one.version)))
 
 
 def is_satisfied(part: FromIndex | FromUrl, installed: Installed) -> bool:
     """Whether what is installed is what the plan would install: version and origin."""
-    if not _same_version(part.version, installed.version):
+    if installed.version != part.version and pep440(installed.version) != pep440(part.version):
         return False
-    found = installed.direct_url
-    if isinstance(part, FromIndex) or found is None:
-        return isinstance(part, FromIndex) and found is None
-    if (found.url, found.subdirectory or None) != (part.origin.url, part.origin.subdirectory or None):
-        return False
-    match part.origin:
-        case VcsOrigin(commit=commit):
-            return found.vcs_info is not None and found.vcs_info.get("commit_id") == commit
-        case ArchiveOrigin(hashes=hashes):
-            have = _hashes(found)
-            return found.archive_info is not None and (not hashes or not have or bool(have & set(hashes)))
+    if isinstance(part, FromIndex):
+        return installed.origin is None
+    return _same_origin(part.origin, installed.origin)
 
 
-def _hashes(found: DirectUrl) -> set[str]:
-    info = found.archive_info or {}
-    hashes = info.get("hashes")
-    known = {f"{name}={value}" for name, value in hashes.items()} if isinstance(hashes, dict) else set()
-    return known | ({str(info["hash"])} if "hash" in info else set())
+def _same_origin(wanted: Origin, found: Origin | None) -> bool:
+    match wanted, found:
+        case VcsOrigin(), VcsOrigin():
+            return _place(wanted) == _place(found) and wanted.commit == found.commit
+        case ArchiveOrigin(), ArchiveOrigin():
+            comparable = {_algorithm(one) for one in wanted.hashes} & {_algorithm(one) for one in found.hashes}
+            same = set(wanted.hashes) & set(found.hashes)
+            return _place(wanted) == _place(found) and (not comparable or bool(same))
+    return False
 
 
-def _read_direct_url(path: Path) -> DirectUrl | None:
+def _place(origin: VcsOrigin | ArchiveOrigin) -> tuple[str, str]:
+    return origin.url, origin.subdirectory or ""
+
+
+def _algorithm(value: str) -> str:
+    return value.partition("=")[0]
+
+
+def _read_origin(path: Path) -> Origin | None:
     try:
         with path.open("rb") as stream:
             data = stream.read(_LIMIT)
     except OSError:
         return None
-    return parse_direct_url(data)
-
-
-def parse_direct_url(data: bytes) -> DirectUrl:
-    """Parse ``direct_url.json``; one that is damaged is an origin like no other: its URL is empty."""
     try:
-        return msgspec.json.decode(data, type=DirectUrl)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return DirectUrl(url="")
-
-
-def _same_version(one: str, other: str) -> bool:
-    if one == other:
-        return True
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return Version(one) == Version(other)
-    except InvalidVersion:
-        return False
+        return parse_direct_url(data).origin
+    except DirectUrlError:
+        return DirectoryOrigin(url="")

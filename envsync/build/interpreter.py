@@ -95,9 +95,7 @@ def find_interpreter(
 def _goal(wanted: Interpreter) -> _Wanted:
     match = _VERSION.fullmatch(wanted.version)
     if match is None:
-        raise InterpreterNotFoundError(
-            f"interpreter {wanted.version!r}: not a Python version (expected X.Y.Z)"
-        )
+        raise InterpreterNotFoundError(f"interpreter {wanted.version!r}: not a Python version (expected X.Y.Z)")
     if match["minor"].startswith("2."):
         raise InterpreterNotFoundError(
             f"Python {wanted.version}: environments of Python 2 cannot be made",
@@ -156,9 +154,7 @@ def _ask(path: Path) -> LocalPython | None:
         return None
     prefix = "cp" if answer.implementation == "cpython" else answer.implementation
     abi = f"{prefix}{_minor(answer.version).replace('.', '')}{answer.flags}"
-    return LocalPython(
-        path=path, version=answer.version, implementation=answer.implementation, abi=abi, exact=False
-    )
+    return LocalPython(path=path, version=answer.version, implementation=answer.implementation, abi=abi, exact=False)
 
 
 def _requested(text: str, goal: _Wanted) -> LocalPython:

@@ -35,7 +35,7 @@ class LockIdentity(Record, frozen=True, kw_only=True):
     """The lock directory, relative or absolute as the user gave it."""
 
     @classmethod
-    def of(cls, lock: Snapshot, *, snapshot_json: bytes, directory: Path) -> LockIdentity:
+    def of(cls, lock: Snapshot, *, snapshot_json: bytes, directory: Path | str) -> LockIdentity:
         """Describe the lock read from ``directory``, whose ``snapshot.json`` holds ``snapshot_json``.
 
         Raises:
@@ -52,9 +52,7 @@ class LockIdentity(Record, frozen=True, kw_only=True):
                     directory=str(directory),
                 )
             case ListSource(reference=reference):
-                return cls(
-                    reference=reference, published_list=True, snapshot=digest, directory=str(directory)
-                )
+                return cls(reference=reference, published_list=True, snapshot=digest, directory=str(directory))
         raise LockError(f"{directory}: describes a local environment (expected the lock of an image)")
 
 

@@ -1,8 +1,8 @@
 """The pip backend, for interpreters that uv does not support: ``venv``, ``pip-sync`` and pip itself.
 
-pip-sync (https://pip-tools.readthedocs.io/) wants pip >= 22.2 in the environment, so one is put there first; the pip of the
-lock goes in last. Local origins are installed one by one: a hash on one line of a requirements file would make pip
-ask for hashes on all.
+pip-sync (https://pip-tools.readthedocs.io/) wants pip >= 22.2 in the environment, so one is put there first; the
+pip of the lock goes in last. Local origins are installed one by one: a hash on one line of a requirements file
+would make pip ask for hashes on all.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from envsync.build.failure import build_error
 from envsync.build.installed import read_installed
 from envsync.build.interpreter import LocalPython
 from envsync.build.pip_output import explain
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible, normalized
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.catalog.names import normalized, pep440
 from envsync.errors import BuildError, CommandError
 from envsync.process import Completed, run
 
@@ -33,7 +34,7 @@ class Pip:
 
     def make(self, env: Path, python: LocalPython, *, prompt: str) -> None:
         """See :meth:`envsync.build.backend.Backend.make`."""
-        command = [python.path, "-I", "-m", "venv", "--prompt", prompt, env]
+        command: list[str | Path] = [python.path, "-I", "-m", "venv", "--prompt", prompt, env]
         try:
             run(command, timeout=_VENV_SECONDS, env=tool_environment())
         except CommandError as error:
@@ -61,7 +62,13 @@ class Pip:
 
 
 def _put_suitable_pip(request: Request, pip: FromIndex | FromUrl | None) -> None:
-    if pip is not None and isinstance(pip, FromIndex) and _is_suitable(pip.version):
+    have = [one.version for one in read_installed(request.env) if one.name == "pip"]
+    if len(have) != 1 or not _is_suitable(have[0]):
+        # The one that comes with the interpreter: an old or absent pip cannot be trusted to choose a new one.
+        done = _run(request, [_python(request), "-m", "ensurepip", "--upgrade", "--default-pip"])
+        if done.returncode:
+            raise build_error(explain(done.stdout, done.stderr), (), done.stderr, "python -m ensurepip")
+    if isinstance(pip, FromIndex) and _is_suitable(pip.version):
         line = f"pip=={pip.version}"
     else:
         line = f"pip>={_OLDEST_PIP[0]}.{_OLDEST_PIP[1]}"
@@ -78,16 +85,15 @@ def _put_pip_of_lock(request: Request, pip: FromIndex | FromUrl | None) -> None:
 
 
 def _is_suitable(version: str) -> bool:
-    from packaging.version import Version
-
-    return Version(version).release[:2] >= _OLDEST_PIP
+    numbers = (pep440(version) or "0").split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdigit()) >= _OLDEST_PIP
 
 
 def _sync(request: Request, parts: Sequence[FromIndex | FromUrl]) -> None:
     """Run pip-sync. What is not in its list it removes, so local origins come after it, not before."""
     path = _write(request, [part.requirement for part in parts])
     options = " ".join(_FLAGS)
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         "-m",
         "piptools",
@@ -123,7 +129,7 @@ def _pip_install(request: Request, lines: Sequence[str], *, upgrade: bool = Fals
 
 def _try_pip_install(request: Request, lines: Sequence[str], *, upgrade: bool = False) -> Completed:
     path = _write(request, lines)
-    options = [*_FLAGS, *(["--upgrade"] if upgrade else []), "-r", path]
+    options: list[str | Path] = [*_FLAGS, *(["--upgrade"] if upgrade else []), "-r", path]
     try:
         return _run(request, [_python(request), "-m", "pip", "install", *options])
     finally:
@@ -135,9 +141,7 @@ def _uninstall(request: Request, names: Sequence[str]) -> None:
         return
     done = _run(request, [_python(request), "-m", "pip", "uninstall", "-y", *names])
     if done.returncode:
-        raise build_error(
-            explain(done.stdout, done.stderr), (), done.stderr, f"pip uninstall {' '.join(names)}"
-        )
+        raise build_error(explain(done.stdout, done.stderr), (), done.stderr, f"pip uninstall {' '.join(names)}")
 
 
 def _write(request: Request, lines: Sequence[str]) -> Path:

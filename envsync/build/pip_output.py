@@ -12,7 +12,8 @@ _NOT_FOUND = re.compile(rf"No matching distribution found for {_NAME}")
 _VERSIONS = re.compile(r"\(from versions: (?P<versions>[^)]*)\)")
 _HASH = re.compile(rf"DO NOT MATCH THE HASHES.*?\n\s+{_NAME}(?:==| @ | from )", re.DOTALL)
 _FAILED = re.compile(
-    rf"(?:Failed to build '|Failed building wheel for |pyproject\.toml based projects \(|ERROR: Could not build wheels for ){_NAME}"
+    r"(?:Failed to build '|Failed building wheel for |pyproject\.toml based projects \(|Could not build wheels for )"
+    + _NAME
 )
 _COLLECTING = re.compile(rf"^Collecting {_NAME}", re.MULTILINE)
 _UNREACHABLE = re.compile(
@@ -32,10 +33,8 @@ def explain(stdout: str, stderr: str) -> Failure:
     if "No space left on device" in both or "Disk quota exceeded" in both:
         return Failure(kind="disk", name=name, cause="no space is left on the device")
     if match := _HASH.search(stderr):
-        return Failure(
-            kind="hash", name=match["name"], cause="the index has a file with another hash than the lock's"
-        )
-    if re.search(r"× git |git (?:clone|fetch|checkout|rev-parse)", stderr):
+        return Failure(kind="hash", name=match["name"], cause="the index has a file with another hash than the lock's")
+    if re.search(r"\u00d7 git |git (?:clone|fetch|checkout|rev-parse)", stderr):
         said = _GIT.findall(stderr)
         cause = "git cannot get its commit" + (f": {printable(said[0].strip())}" if said else "")
         return Failure(kind="vcs", name=name, cause=cause)
@@ -50,9 +49,7 @@ def _fetching(stderr: str, name: str | None) -> Failure | None:
         cause = f"{printable(match['url'])} answers {match['status']}"
         return Failure(kind="refused" if kind else "network", name=name, cause=cause)
     if match := _UNREACHABLE.search(stderr):
-        return Failure(
-            kind="network", name=name, cause=f"the index cannot be reached ({printable(match[0].strip())})"
-        )
+        return Failure(kind="network", name=name, cause=f"the index cannot be reached ({printable(match[0].strip())})")
     if absent is None:
         return None
     versions = _VERSIONS.search(stderr)
@@ -66,5 +63,5 @@ def _fetching(stderr: str, name: str | None) -> Failure | None:
 def _building(both: str, name: str | None) -> Failure:
     if "subprocess-exited-with-error" in both or _FAILED.search(both):
         return Failure(kind="build", name=name, cause=build_cause(both))
-    errors = re.findall(r"^ERROR: (.+)$", both, re.MULTILINE)
+    errors = re.findall(r"^ERROR: (.+)$", both, re.MULTILINE) or [line for line in both.splitlines() if line.strip()]
     return Failure(kind="other", name=name, cause=printable(errors[-1].strip()) if errors else "pip failed")

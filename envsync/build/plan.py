@@ -12,16 +12,12 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from envsync.errors import UnsafeValueError
+from envsync.catalog.names import NAME, normalized, pep440, refuse_injection, unsafe
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, Origin, Snapshot, VcsOrigin
 from envsync.redaction import printable
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
-_VERSION_CHARACTERS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 _WEB_URL = re.compile(r"https?://[A-Za-z0-9\[][^\s\"'<>\\^`{|}#$]*")
-_VCS_URL = re.compile(
-    r"(?:https?|ssh|git)://(?:[A-Za-z0-9][A-Za-z0-9._~%+-]*@)?[A-Za-z0-9\[][^\s\"'<>\\^`{|}#$@]*"
-)
+_VCS_URL = re.compile(r"(?:https?|ssh|git)://(?:[A-Za-z0-9][A-Za-z0-9._~%+-]*@)?[A-Za-z0-9\[][^\s\"'<>\\^`{|}#$@]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _SUBDIRECTORY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./+-]*")
 _HASH = re.compile(r"(?:sha256=[0-9a-f]{64}|sha384=[0-9a-f]{96}|sha512=[0-9a-f]{128})")
@@ -84,11 +80,6 @@ class Plan(Struct, frozen=True, kw_only=True):
         return tuple(part for part in self.parts if isinstance(part, NotReproducible))
 
 
-def normalized(name: str) -> str:
-    """A distribution's name as indexes compare it: https://packaging.python.org/en/latest/specifications/name-normalization/."""
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
 def make_plan(lock: Snapshot) -> Plan:
     """Decide where each distribution of the lock's environment comes from.
 
@@ -110,7 +101,7 @@ def _part(distribution: Distribution) -> Part:
             version=version,
             reason="an artefact of Debian's venv module, part of setuptools; no index has it",
         )
-    if not _is_pep440(version):
+    if pep440(version) is None:
         reason = f"its version {version!r} does not follow PEP 440, so uv and pip refuse to install it"
         return NotReproducible(name=name, version=version, reason=reason)
     return _by_origin(name, version, distribution.origin, distribution.location)
@@ -125,15 +116,11 @@ def _by_origin(name: str, version: str, origin: Origin | None, location: PurePos
             return NotReproducible(name=name, version=version, reason=reason)
         case ArchiveOrigin(url=url, hashes=hashes) if url.lower().startswith("file:"):
             known = tuple(value for value in hashes if _HASH.fullmatch(value))
-            return FromIndex(
-                name=name, version=version, hashes=known, local_origin=True, place=printable(url)
-            )
+            return FromIndex(name=name, version=version, hashes=known, local_origin=True, place=printable(url))
         case ArchiveOrigin() | VcsOrigin():
             return _direct(name, version, origin)
         case None if location is not None and location.is_relative_to(_DEBIAN_FOLDER):
-            return FromIndex(
-                name=name, version=version, local_origin=True, place=f"an OS package, in {location}"
-            )
+            return FromIndex(name=name, version=version, local_origin=True, place=f"an OS package, in {location}")
         case None:
             return FromIndex(name=name, version=version)
 
@@ -180,23 +167,6 @@ def _is_inner_path(text: str) -> bool:
 
 
 def _check_syntax(name: str, version: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise UnsafeValueError(
-            f"distribution {name[:80]!r}: not a distribution name (expected letters, digits, '.', '_' and '-')",
-            hint="The image's metadata is damaged or hostile; nothing was installed.",
-        )
-    if not _VERSION_CHARACTERS.fullmatch(version):
-        raise UnsafeValueError(
-            f"distribution {name}: {version[:80]!r} is not a version (expected letters, digits and . _ + ! -)",
-            hint="The image's metadata is damaged or hostile; nothing was installed.",
-        )
-
-
-def _is_pep440(version: str) -> bool:
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        Version(version)
-    except InvalidVersion:
-        return False
-    return True
+    if not NAME.fullmatch(name):
+        raise unsafe("name", name, "a distribution")
+    refuse_injection("version", version, f"the distribution {name}")

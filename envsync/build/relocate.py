@@ -29,8 +29,8 @@ _HASHED_ROW = re.compile(rb"(?P<path>.*),sha256=[A-Za-z0-9_-]{43}=?,[0-9]*(?P<en
 def relocate(env: Path, *, staged_as: Path, target: Path) -> tuple[Path, ...]:
     """Replace the path ``staged_as`` by ``target`` inside ``env``; returns the files that changed.
 
-    ``staged_as`` is a name of :func:`envsync.writing.staged_folder`: the target's, with something before and after. No inode is written
-    to: a file that changes becomes a new one, since others may share the old.
+    ``staged_as`` is a name of :func:`envsync.writing.staged_folder`: the target's, with something before and after.
+    No inode is written to: a file that changes becomes a new one, since others may share the old.
 
     Raises:
         WriteError: a file cannot be read or replaced.

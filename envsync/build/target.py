@@ -17,7 +17,7 @@ _STAGING = ".envsync-"
 
 
 def absolute_target(target: Path) -> Path:
-    """The absolute path of a target. A link to an environment stands for what it leads to; parents are kept as typed."""
+    """The absolute path of a target: a link stands for what it leads to, linked parents are kept as typed."""
     path = target.expanduser()
     if ".." in path.parts or path.is_symlink() or path.name == "":
         return path.resolve()

@@ -11,8 +11,9 @@ from envsync.build.environ import tool_environment
 from envsync.build.events import Event, Installing, Line, Resolving
 from envsync.build.failure import Failure, build_error
 from envsync.build.interpreter import LocalPython
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible, normalized
+from envsync.build.plan import FromIndex, NotReproducible
 from envsync.build.uv_output import explain
+from envsync.catalog.names import normalized
 from envsync.errors import BuildError, CommandError
 from envsync.process import Completed, run
 
@@ -26,7 +27,7 @@ class Uv:
 
     def make(self, env: Path, python: LocalPython, *, prompt: str) -> None:
         """See :meth:`envsync.build.backend.Backend.make`."""
-        command = ["venv", "--no-project", "--prompt", prompt, "--python", python.path, env]
+        command: list[str | Path] = ["venv", "--no-project", "--prompt", prompt, "--python", python.path, env]
         done = _uv(command, timeout=_VENV_SECONDS)
         if done.returncode:
             raise build_error(explain(done.stderr), (), done.stderr, f"uv venv with {python.path}")
@@ -95,15 +96,12 @@ def parse_hashes(output: str) -> dict[str, frozenset[str]]:
         name, equals, _ = requirement.partition("==")
         if equals:
             found[normalized(name.strip())] = frozenset(
-                f"{algorithm}={value}"
-                for algorithm, value in re.findall(r"--hash=(\w+):([0-9a-f]+)", requirement)
+                f"{algorithm}={value}" for algorithm, value in re.findall(r"--hash=(\w+):([0-9a-f]+)", requirement)
             )
     return found
 
 
-def _with_requirements(
-    request: Request, verb: str, options: Sequence[str], lines: Sequence[str]
-) -> Completed:
+def _with_requirements(request: Request, verb: str, options: Sequence[str], lines: Sequence[str]) -> Completed:
     """Run ``uv pip VERB`` on a requirements file, which lies inside the environment only as long."""
     path = request.env / _REQUIREMENTS
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -130,9 +128,7 @@ def _uv(words: Sequence[str | Path], *, timeout: float, request: Request | None 
         command = [find_uv_bin(), *words]
         return run(command, timeout=timeout, env=tool_environment(), check=False, on_line=tell)
     except FileNotFoundError as error:
-        raise BuildError(
-            "uv: its program is missing", hint="Reinstall envsync, or use --backend pip."
-        ) from error
+        raise BuildError("uv: its program is missing", hint="Reinstall envsync, or use --backend pip.") from error
     except CommandError as error:
         raise BuildError(f"uv: {error.message}", output=error.output, hint=error.hint) from error
 

@@ -7,7 +7,7 @@ import re
 from envsync.build.failure import Failure, build_cause
 from envsync.redaction import printable
 
-_DECORATION = re.compile(r"^[\s│├└╰─▶×▪]*(?:cause: |Caused by: |error: )?", re.MULTILINE)
+_DECORATION = re.compile(r"^[\s│├└╰─▶\u00d7▪]*(?:cause: |Caused by: |error: )?", re.MULTILINE)
 _NAME = r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*?)"
 _PIN = rf"{_NAME}(?:===?(?P<version>[^\s`,]+)| @ (?P<url>[^\s`]+))"
 
@@ -16,21 +16,15 @@ _NOT_FOUND = re.compile(
 )
 _NO_VERSION = re.compile(rf"there (?:is|are) no versions? of {_PIN}")
 _PYTHON = re.compile(rf"does not satisfy (?P<needs>Python\S+) and {_PIN} depends on")
-_NO_WHEEL = re.compile(
-    rf"{_PIN} has (?P<what>no (?:wheels|usable wheels|source distribution|compatible)[^`]*?) and "
-)
+_NO_WHEEL = re.compile(rf"{_PIN} has (?P<what>no (?:wheels|usable wheels|source distribution|compatible)[^`]*?) and ")
 _HASH = re.compile(rf"Hash mismatch for `{_PIN}`")
 _FAILED = re.compile(rf"Failed to (?:build|download|download and build|fetch|install|unzip)[^`\n]*`{_PIN}`")
 _FAILED_INSTALL = re.compile(rf"Failed to install: \S+ \({_PIN}\)")
 _FETCH = re.compile(r"(?:Failed to fetch: |error sending request for url \()`?(?P<url>[^\s`)]+)")
 _STATUS = re.compile(r"HTTP status \w+ error \((?P<status>[0-9]{3}[^)]*)\) for url \((?P<url>[^)\s]+)\)")
 _DISK = re.compile(r"No space left on device|Disk quota exceeded")
-_OFFLINE = re.compile(
-    r"Network connectivity is disabled|network was disabled|because the network is disabled"
-)
-_REASON = re.compile(
-    r"(Connection refused|failed to lookup address[^(\n]*|dns error|timed out|[Cc]ertificate[^(\n]*)"
-)
+_OFFLINE = re.compile(r"Network connectivity is disabled|network was disabled|because the network is disabled")
+_REASON = re.compile(r"(Connection refused|failed to lookup address[^(\n]*|dns error|timed out|[Cc]ertificate[^(\n]*)")
 _GIT = re.compile(r"^\s*(?:fatal|remote|ERROR|error): (?P<text>.{3,200})", re.MULTILINE)
 
 
@@ -44,12 +38,8 @@ def explain(output: str) -> Failure:
         failure = look(output, joined)
         if failure is not None:
             return _of_build_requirement(failure, joined)
-    errors = re.findall(r"^error: (.+)$", output, re.MULTILINE) or [
-        line for line in plain.splitlines() if line.strip()
-    ]
-    return Failure(
-        kind="other", name=_name(joined), cause=printable(errors[0].strip()) if errors else "uv failed"
-    )
+    errors = re.findall(r"^error: (.+)$", output, re.MULTILINE) or [line for line in plain.splitlines() if line.strip()]
+    return Failure(kind="other", name=_name(joined), cause=printable(errors[0].strip()) if errors else "uv failed")
 
 
 def _of_build_requirement(failure: Failure, joined: str) -> Failure:
@@ -74,9 +64,7 @@ def _git(output: str, joined: str) -> Failure | None:
     if "Git operation failed" not in joined:
         return None
     said = [match["text"] for match in _GIT.finditer(output) if "Failed to" not in match["text"]]
-    cause = (
-        f"git cannot get its commit: {printable(said[-1].strip())}" if said else "git cannot get its commit"
-    )
+    cause = f"git cannot get its commit: {printable(said[-1].strip())}" if said else "git cannot get its commit"
     return Failure(kind="vcs", name=_name(joined), cause=cause)
 
 
@@ -85,16 +73,12 @@ def _offline(_: str, joined: str) -> Failure | None:
         return None
     match = _NOT_FOUND.search(joined)
     name = match["name"] if match else _name(joined)
-    return Failure(
-        kind="offline", name=name, cause="the cache does not have it, and the network is not to be used"
-    )
+    return Failure(kind="offline", name=name, cause="the cache does not have it, and the network is not to be used")
 
 
 def _absent(_: str, joined: str) -> Failure | None:
     if match := _NOT_FOUND.search(joined):
-        return Failure(
-            kind="not-on-index", name=match["name"], cause="the index has no distribution of this name"
-        )
+        return Failure(kind="not-on-index", name=match["name"], cause="the index has no distribution of this name")
     if match := _NO_VERSION.search(joined):
         return Failure(kind="not-on-index", name=match["name"], cause="the index does not have this version")
     if match := _PYTHON.search(joined):

@@ -19,10 +19,11 @@ from envsync.build.installed import Installed, is_satisfied, read_installed
 from envsync.build.interpreter import LocalPython, find_interpreter
 from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker
 from envsync.build.pip import Pip
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan, make_plan, normalized
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan, make_plan
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
+from envsync.catalog.names import normalized
 from envsync.model import Snapshot
 from envsync.writing import replace_folder, staged_folder, write_file
 
@@ -48,8 +49,7 @@ class Built(Struct, frozen=True, kw_only=True):
     python: LocalPython
     names: tuple[str, ...]
     """All distributions of the lock that the environment holds, as the lock spells them."""
-    not_reproducible: tuple[tuple[str, str, str], ...]
-    """Name, version, reason."""
+    not_reproducible: tuple[NotReproducible, ...]
     unchanged: int
     installed: int
     """New ones and replaced ones."""
@@ -194,9 +194,7 @@ class _Job(Struct, frozen=True, kw_only=True):
             path=self.place,
             python=self.python,
             names=tuple(part.name for part in present),
-            not_reproducible=tuple(
-                (one.name, one.version, one.reason) for one in self.plan.not_reproducible + lacking
-            ),
+            not_reproducible=self.plan.not_reproducible + lacking,
             unchanged=len(present) - len(changed),
             installed=len(changed),
             removed=len(change.extra),
