@@ -62,8 +62,9 @@ def render(
     if not findings:
         return "\n".join([*_no_drift(comparison, width), *_not_compared(comparison, width, fold)]) + "\n"
     lines = [*_side("A", comparison.expected, width), *_side("B", comparison.actual, width)]
+    told: set[str] = set()
     for (severity, kind), group in groupby(findings, key=lambda finding: (finding.severity, finding.kind)):
-        lines += ["", *_group(severity, kind, list(group), width, colour, fold)]
+        lines += ["", *_group(severity, kind, list(group), told, width, colour, fold)]
     lines += ["", *_wrapped(_counts(findings, comparison), width, "")]
     return "\n".join([*lines, *_not_compared(comparison, width, fold)]) + "\n"
 
@@ -88,7 +89,13 @@ def _side(letter: str, side: Side, width: int) -> Iterator[str]:
 
 
 def _group(
-    severity: Severity, kind: Kind, findings: list[Finding], width: int, colour: bool, fold: bool
+    severity: Severity,
+    kind: Kind,
+    findings: list[Finding],
+    told: set[str],
+    width: int,
+    colour: bool,
+    fold: bool,
 ) -> Iterator[str]:
     single, plural = _TITLES[kind]
     mark = f"\x1b[{_COLOURS[severity]}m{severity}\x1b[0m" if colour else severity
@@ -105,7 +112,7 @@ def _group(
         yield f"  … and {hidden} more (--all)"
     if shared:
         yield from _wrapped(findings[0].impact, width, "    ")
-    yield from _fixes(findings, shown, width)
+    yield from _fixes(findings, shown, told, width)
 
 
 def _row(finding: Finding, column: int, width: int) -> Iterator[str]:
@@ -135,12 +142,14 @@ def _value(text: str | None) -> str:
     return safe if len(safe) <= _VALUE_LIMIT else f"{safe[:_VALUE_LIMIT]}…"
 
 
-def _fixes(findings: list[Finding], shown: list[Finding], width: int) -> Iterator[str]:
+def _fixes(findings: list[Finding], shown: list[Finding], told: set[str], width: int) -> Iterator[str]:
+    """The commands of a group; of one that stands further up only that it does."""
     whole = merged(finding.fix for finding in findings if finding.fix is not None)
     commands = merged(finding.fix for finding in shown if finding.fix is not None)
     for command in commands:
         partial = "" if command in whole else " …"
-        yield from _command(printable(command) + partial, width)
+        yield from ["    fix: as above"] if command in told else _command(printable(command) + partial, width)
+        told.add(command)
 
 
 def _command(fix: str, width: int) -> Iterator[str]:
@@ -159,10 +168,8 @@ def _command(fix: str, width: int) -> Iterator[str]:
 
 
 def _counts(findings: Sequence[Finding], comparison: Comparison) -> str:
-    told = []
-    for severity in _COLOURS:
-        if number := sum(finding.severity == severity for finding in findings):
-            told.append(f"{number} {severity}{'' if number == 1 else 's'}")
+    numbers = {severity: sum(finding.severity == severity for finding in findings) for severity in _COLOURS}
+    told = [f"{number} {severity}{'' if number == 1 else 's'}" for severity, number in numbers.items() if number]
     counts = comparison.distributions
     identical = f"; {counts.identical} of {counts.compared} distributions identical" if counts.compared else ""
     return f"drift: {', '.join(told)}{identical}"
