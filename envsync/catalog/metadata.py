@@ -1,7 +1,7 @@
 """The headers of ``METADATA``, ``PKG-INFO`` and ``WHEEL``, and the entry points beside them.
 
-Format: https://packaging.python.org/en/latest/specifications/core-metadata/, read as :mod:`email.parser` does,
-but only as far as the body and without its cost.
+Format: https://packaging.python.org/en/latest/specifications/core-metadata/, read as :mod:`email.parser`
+does, but only as far as the body and without its cost.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _HEADER = re.compile(r"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)
 
 
 def parse_headers(data: bytes, wanted: Collection[str]) -> dict[str, list[str]]:
-    """Values of the header fields ``wanted`` (lower case), in file order; folded lines stay joined by newlines.
+    """Values of the header fields ``wanted`` (lower case), in file order; folded lines keep their newlines.
 
     Bytes that are not UTF-8 become U+FFFD: a Latin-1 author's name must not hide a distribution.
     """
