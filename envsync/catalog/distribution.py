@@ -22,7 +22,7 @@ from envsync.catalog.freeze import (
     safe_version,
 )
 from envsync.catalog.metadata import parse_entry_points, parse_headers
-from envsync.catalog.names import NAME, VERSION, pep440, refuse_injection, unsafe
+from envsync.catalog.names import LONGEST, NAME, VERSION, pep440, refuse_injection, unsafe
 from envsync.errors import EnvsyncError
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, EntryPoint, Origin, VcsOrigin
 from envsync.redaction import printable
@@ -146,7 +146,7 @@ def _importlib_version(raw: DistributionFiles, declared: str, spelling: Spelling
 
 
 def _checked(what: str, grammar: re.Pattern[str], value: str, place: PurePosixPath) -> str:
-    if not grammar.fullmatch(value):
+    if len(value) > LONGEST or not grammar.fullmatch(value):
         refuse_injection(what, value, place)
         raise DistributionError(f"the {what} “{printable(value[:100])}” is none")
     return value

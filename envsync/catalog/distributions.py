@@ -35,6 +35,7 @@ __all__ = [
 Found = tuple[tuple[Distribution, ...], tuple[Skipped, ...]]
 
 _PYTHON_FOLDER = re.compile(r"/python([23]\.\d+)(?:/|$)")
+_LONGEST_REQUIREMENT = 10_000
 _EXTRAS = re.compile(r"[^;\[]*\[[^\]]")
 
 
@@ -186,8 +187,11 @@ def _asked(requirement: str) -> tuple[str, set[str]]:
     """The distribution and the extras that a PEP 508 string asks for; none where it is not one."""
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - few environments need it
 
+    if len(requirement) > _LONGEST_REQUIREMENT:
+        return "", set()
     try:
-        parsed = Requirement(requirement)
+        # Without the marker: it does not matter here, and a hostile one nests too deep for the parser.
+        parsed = Requirement(requirement.partition(";")[0])
     except InvalidRequirement:
         return "", set()
     return normalized(parsed.name), {normalized(extra) for extra in parsed.extras}

@@ -1,7 +1,7 @@
-"""How ``pip freeze --all`` spells an installed distribution: https://pip.pypa.io/en/stable/cli/pip_freeze/.
+"""How ``pip freeze --all`` spells a distribution: https://pip.pypa.io/en/stable/cli/pip_freeze/.
 
-Where pip takes names, versions and origins from has changed over its releases; :class:`Spelling` says what one
-of them does, :func:`freeze_line` gives its line.
+Where pip takes names, versions and origins from has changed over time: :class:`Spelling` says what one
+release does, :func:`freeze_line` gives its line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Spelling(Struct, frozen=True, kw_only=True):
     folder_versions: bool = True
     """``importlib``: versions come from the folder of a ``.dist-info`` (since pip 24.2)."""
     lowest_first: bool = False
-    """``pkg_resources``: of copies in one folder the first by name counts (since pip 23.1), not the newest."""
+    """``pkg_resources``: of copies in a folder the first by name counts (since pip 23.1), not the newest."""
     direct_urls: bool = True
     """``direct_url.json`` is read (since pip 20.1)."""
     all_hashes: bool = True

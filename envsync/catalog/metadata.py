@@ -23,12 +23,12 @@ def parse_headers(data: bytes, wanted: Collection[str]) -> dict[str, list[str]]:
     """
     end = _END_OF_HEADERS.search(data)
     text = (data[: end.start()] if end else data).decode("utf-8", "replace")
-    fields: dict[str, list[str]] = {}
-    values: list[str] | None = None
+    fields: dict[str, list[list[str]]] = {}
+    lines: list[str] | None = None
     for number, line in enumerate(_LINE_ENDS.split(text)):
         if line[:1] in (" ", "\t"):
-            if values:
-                values[-1] += "\n" + line
+            if lines is not None:
+                lines.append(line)
             continue
         match = _HEADER.fullmatch(line)
         if match is None:
@@ -36,11 +36,11 @@ def parse_headers(data: bytes, wanted: Collection[str]) -> dict[str, list[str]]:
                 continue
             break
         name = match[1].lower()
-        values = None
+        lines = None
         if name in wanted:
-            values = fields.setdefault(name, [])
-            values.append(match[2])
-    return fields
+            lines = [match[2]]
+            fields.setdefault(name, []).append(lines)
+    return {name: ["\n".join(lines) for lines in values] for name, values in fields.items()}
 
 
 def parse_entry_points(data: bytes) -> tuple[EntryPoint, ...]:
