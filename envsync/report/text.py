@@ -62,7 +62,7 @@ def render(
     if not findings:
         return "\n".join([*_no_drift(comparison, width), *_not_compared(comparison, width, fold)]) + "\n"
     lines = [*_side("A", comparison.expected, width), *_side("B", comparison.actual, width)]
-    told: set[str] = set()
+    told: list[str] = []
     for (severity, kind), group in groupby(findings, key=lambda finding: (finding.severity, finding.kind)):
         lines += ["", *_group(severity, kind, list(group), told, width, colour, fold)]
     lines += ["", *_wrapped(_counts(findings, comparison), width, "")]
@@ -84,15 +84,16 @@ def _side(letter: str, side: Side, width: int) -> Iterator[str]:
             told = [f"published list of {side.name}", side.dated or "", f"Python {side.python}"]
         case "local":
             told = [f"environment {side.name}", f"Python {side.python}"]
-    told += [f"lock {side.lock}"] if side.lock else []
     yield from _wrapped(f"{letter}  {', '.join(filter(None, told))}", width, "", "   ")
+    if side.lock:
+        yield from _wrapped(f"lock {side.lock}", width, "   ")
 
 
 def _group(
     severity: Severity,
     kind: Kind,
     findings: list[Finding],
-    told: set[str],
+    told: list[str],
     width: int,
     colour: bool,
     fold: bool,
@@ -142,14 +143,14 @@ def _value(text: str | None) -> str:
     return safe if len(safe) <= _VALUE_LIMIT else f"{safe[:_VALUE_LIMIT]}…"
 
 
-def _fixes(findings: list[Finding], shown: list[Finding], told: set[str], width: int) -> Iterator[str]:
-    """The commands of a group; of one that stands further up only that it does."""
+def _fixes(findings: list[Finding], shown: list[Finding], told: list[str], width: int) -> Iterator[str]:
+    """The commands of a group; of the one that was told last only that."""
     whole = merged(finding.fix for finding in findings if finding.fix is not None)
     commands = merged(finding.fix for finding in shown if finding.fix is not None)
     for command in commands:
         partial = "" if command in whole else " …"
-        yield from ["    fix: as above"] if command in told else _command(printable(command) + partial, width)
-        told.add(command)
+        yield from ["    fix: as above"] if told[-1:] == [command] else _command(printable(command) + partial, width)
+        told.append(command)
 
 
 def _command(fix: str, width: int) -> Iterator[str]:

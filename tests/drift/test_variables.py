@@ -63,6 +63,12 @@ def test_of_a_withheld_value_only_the_presence_is_compared() -> None:
     )
 
 
+def test_nobody_types_a_very_long_value() -> None:
+    (finding,) = found({"A": "x" * 401}, {})
+    assert finding.fix == "Set A to its value in the image, which has 401 characters."
+    assert finding.expected == "x" * 401
+
+
 def test_folders_of_the_image_are_not_exported() -> None:
     (finding,) = found({"PYTHONPATH": "/app"}, {})
     assert finding.fix == "Set PYTHONPATH to the folders here that hold the same files, where there are any."
