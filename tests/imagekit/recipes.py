@@ -264,7 +264,7 @@ def origins(port: int) -> Recipe:
         network="host",
         wheels=pins(
             """
-            pip==23.0.1 setuptools==65.5.0 flit_core==3.9.0 six==1.16.0 idna==3.6 click==8.1.7
+            pip==23.0.1 pip==24.0 setuptools==65.5.0 flit_core==3.9.0 six==1.16.0 idna==3.6 click==8.1.7
             wheel==0.42.0
             """
         ),
@@ -276,6 +276,7 @@ mkdir /wheels
 cp /mnt/idna-*.whl /mnt/click-*.whl /wheels/
 pip() {{ python -m pip "$@" --quiet; }}
 pip install --no-use-pep517 /src/{projects.LEGACY}
+pip install --upgrade pip==24.0  # which records the hash of an archive
 pip install --no-use-pep517 -e /src/{projects.DEVELOPED}
 pip install 'git+{url}/git/{projects.VCS}.git@v3.0#subdirectory=python'
 pip install {url}/files/envsync_fixture_archive-2.1.tar.gz
