@@ -276,7 +276,7 @@ mkdir /wheels
 cp /mnt/idna-*.whl /mnt/click-*.whl /wheels/
 pip() {{ python -m pip "$@" --quiet; }}
 pip install --no-use-pep517 /src/{projects.LEGACY}
-pip install --upgrade pip==24.0  # which records the hash of an archive
+pip install --upgrade pip==24.0 wheel  # a pip that records the hash of an archive
 pip install --no-use-pep517 -e /src/{projects.DEVELOPED}
 pip install 'git+{url}/git/{projects.VCS}.git@v3.0#subdirectory=python'
 pip install {url}/files/envsync_fixture_archive-2.1.tar.gz
