@@ -38,9 +38,7 @@ _PYTHON_FOLDER = re.compile(r"/python([23]\.\d+)(?:/|$)")
 _EXTRAS = re.compile(r"[^;\[]*\[[^\]]")
 
 
-def find_distributions(
-    tree: FileTree, sys_path: Sequence[PurePosixPath], *, python: str | None = None
-) -> Found:
+def find_distributions(tree: FileTree, sys_path: Sequence[PurePosixPath], *, python: str | None = None) -> Found:
     """Describe all distributions on ``sys_path``: in its order, then by normalised name.
 
     Args:
@@ -55,9 +53,7 @@ def find_distributions(
     return finish(raws, skipped, python=python or _python_of(sys_path))
 
 
-def finish(
-    raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, python: str | None = None
-) -> Found:
+def finish(raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, python: str | None = None) -> Found:
     """Describe all distributions of one interpreter: shadowed copies marked, extras that are asked for named.
 
     Args:
@@ -140,9 +136,7 @@ def _with_shadows(entries: Sequence[_Entry], spelling: Spelling, notes: list[Ski
         if len(ordered) > 1 and ordered[1].position == winner.position:
             same = [entry for entry in ordered[1:] if entry.position == winner.position]
             others = ", ".join(entry.raw.filename for entry in same)
-            notes.append(
-                _note(winner.raw, f"its folder also holds {others}: which one is imported is not certain")
-            )
+            notes.append(_note(winner.raw, f"its folder also holds {others}: which one is imported is not certain"))
     return [distribution for *_, distribution in sorted(placed, key=lambda item: item[:3])]
 
 
@@ -177,9 +171,7 @@ def _with_extras(distributions: Sequence[Distribution]) -> tuple[Distribution, .
                     asked[name] |= extras
     if not asked:
         return tuple(distributions)
-    return tuple(
-        replace(item, extras=tuple(sorted(asked.get(normalized(item.name), ())))) for item in distributions
-    )
+    return tuple(replace(item, extras=tuple(sorted(asked.get(normalized(item.name), ())))) for item in distributions)
 
 
 def _asked(requirement: str) -> tuple[str, set[str]]:

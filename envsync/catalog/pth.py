@@ -38,9 +38,7 @@ _INSERT = re.compile(
     r"p\s*=\s*getattr\(sys,\s*'__egginsert',\s*0\);\s*sys\.path\[p:p\]\s*=\s*new;\s*"
     r"sys\.__egginsert\s*=\s*p\s*\+\s*len\(new\)\s*"
 )
-_NAMESPACE = re.compile(
-    r"import sys,\s*(?:types|new),\s*(?:os|importlib)\b.*_getframe\(1\)\.f_locals\['sitedir'\].*"
-)
+_NAMESPACE = re.compile(r"import sys,\s*(?:types|new),\s*(?:os|importlib)\b.*_getframe\(1\)\.f_locals\['sitedir'\].*")
 _HARMLESS = (
     # setuptools: distutils-precedence.pth and __editable__.*.pth (a finder on sys.meta_path)
     re.compile(r"import os;\s*var = 'SETUPTOOLS_USE_DISTUTILS';.*__import__\('_distutils_hack'\).*"),
@@ -59,7 +57,9 @@ _OLD_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def parse_pth(data: bytes, *, utf8: bool) -> tuple[Line, ...] | None:
-    """Read a ``.pth`` file; comments and blank lines are dropped. Never raises.
+    """Read a ``.pth`` file without its comments. Never raises.
+
+    A blank line names the folder of the file itself, which only Python 2.7 takes notice of.
 
     Args:
         data: the file.
@@ -73,10 +73,10 @@ def parse_pth(data: bytes, *, utf8: bool) -> tuple[Line, ...] | None:
         text = (data.removeprefix(codecs.BOM_UTF8) if utf8 else data).decode("utf-8")
     except UnicodeDecodeError:
         return None
-    lines = text.splitlines() if utf8 else _OLD_LINE_END.split(text)
+    lines = text.splitlines() if utf8 else _OLD_LINE_END.split(text.removesuffix("\n"))
     found: list[Line] = []
-    for line in lines:
-        if line.startswith("#") or not line.strip():
+    for line in lines if text else ():
+        if line.startswith("#") or (utf8 and not line.strip()):
             continue
         if line.startswith(("import ", "import\t")):
             found.append(CodeLine(code=line.strip(), effect=_effect(line)))
