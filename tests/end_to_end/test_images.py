@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.program import Result, envsync, environment, freeze, requirement_lines
+from tests.end_to_end.program import Result, environment, envsync, freeze, requirement_lines
 from tests.imagekit.engine import pip_freeze, run_in
 
 pytestmark = [pytest.mark.engine, pytest.mark.network]

@@ -48,7 +48,7 @@ def _listen(root: Path) -> _HTTPServer:
     for port in PORTS:
         try:
             return _HTTPServer(("127.0.0.1", port), partial(_Handler, directory=str(root)))
-        except OSError:  # noqa: PERF203 - three turns at most
+        except OSError:
             continue
     raise MissingToolError(f"other programs listen on all of the ports {PORTS} of 127.0.0.1")
 
