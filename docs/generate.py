@@ -18,12 +18,12 @@ COMMANDS = ("pull", "create", "diff", "images")
 def schemas() -> dict[Path, str]:
     """Path -> text of each JSON Schema."""
     from envsync.lock.codec import snapshot_schema
-    from envsync.report.json import diff_schema
+    from envsync.report.json import schema
 
     folder = ROOT / "docs" / "schemas"
     return {
         folder / "snapshot.schema.json": json.dumps(snapshot_schema(), indent=2) + "\n",
-        folder / "diff.schema.json": json.dumps(diff_schema(), indent=2) + "\n",
+        folder / "diff.schema.json": json.dumps(schema(), indent=2) + "\n",
     }
 
 
@@ -31,9 +31,9 @@ def cli_reference() -> str:
     """The text of docs/cli.md: what ``--help`` prints, for each command."""
     parts = [
         "# Command line",
-        "Generated from `--help` by `make golden`. Exit codes of every command: 0 done, no drift; 1 done, with drift or "
-        "with something that could not be read or reproduced; 2 could not be carried out. Results go to stdout, everything "
-        "else to stderr.",
+        "Generated from `--help` by `make golden`. Exit codes of every command: 0 done, no drift; 1 done, with drift\n"
+        "or with something that could not be read or reproduced; 2 could not be carried out. Results go to stdout,\n"
+        "everything else to stderr.",
     ]
     for command in ("", *COMMANDS):
         words = [sys.executable, "-m", "envsync", *([command] if command else []), "--help"]
