@@ -68,6 +68,24 @@ def run(
         )
     except OSError as error:
         raise CommandError(f"{words[0]}: cannot be started: {error.strerror}") from error
+    output, errors, ended = _drain(process, timeout, on_line)
+    if not ended:
+        raise CommandError(f"{shown}: still running after {timeout:g} s", output=_last_lines(errors))
+    done = Completed(
+        command=shown,
+        returncode=process.returncode,
+        stdout=without_credentials(output),
+        stderr="".join(errors),
+    )
+    if check and done.returncode:
+        raise CommandError(f"{shown}: exit status {done.returncode}", output=_last_lines(errors))
+    return done
+
+
+def _drain(
+    process: subprocess.Popen[str], timeout: float, on_line: Callable[[str], None] | None
+) -> tuple[str, list[str], bool]:
+    """Stdout, the lines of stderr, and whether all of the program ended in time; afterwards nothing of it runs."""
     output: list[str] = []
     errors: list[str] = []
     readers = (
@@ -88,17 +106,7 @@ def run(
         _end_group(process)
         for reader in readers:
             reader.join()
-    if not ended:
-        raise CommandError(f"{shown}: still running after {timeout:g} s", output=_last_lines(errors))
-    done = Completed(
-        command=shown,
-        returncode=process.returncode,
-        stdout=without_credentials("".join(output)),
-        stderr="".join(errors),
-    )
-    if check and done.returncode:
-        raise CommandError(f"{shown}: exit status {done.returncode}", output=_last_lines(errors))
-    return done
+    return "".join(output), errors, ended
 
 
 def _read_all(stream: IO[str], parts: list[str]) -> None:

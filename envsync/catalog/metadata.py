@@ -1,7 +1,7 @@
 """The headers of ``METADATA``, ``PKG-INFO`` and ``WHEEL``, and the entry points beside them.
 
-Format: https://packaging.python.org/en/latest/specifications/core-metadata/, read as :mod:`email.parser` does,
-but only as far as the body and without its cost.
+Format: https://packaging.python.org/en/latest/specifications/core-metadata/, read as :mod:`email.parser`
+does, but only as far as the body and without its cost.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _HEADER = re.compile(r"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)
 
 
 def parse_headers(data: bytes, wanted: Collection[str]) -> dict[str, list[str]]:
-    """Values of the header fields ``wanted`` (lower case), in file order; folded lines stay joined by newlines.
+    """Values of the header fields ``wanted`` (lower case), in file order; folded lines keep their newlines.
 
     Bytes that are not UTF-8 become U+FFFD: a Latin-1 author's name must not hide a distribution.
     """
     end = _END_OF_HEADERS.search(data)
     text = (data[: end.start()] if end else data).decode("utf-8", "replace")
-    fields: dict[str, list[str]] = {}
-    values: list[str] | None = None
+    fields: dict[str, list[list[str]]] = {}
+    lines: list[str] | None = None
     for number, line in enumerate(_LINE_ENDS.split(text)):
         if line[:1] in (" ", "\t"):
-            if values:
-                values[-1] += "\n" + line
+            if lines is not None:
+                lines.append(line)
             continue
         match = _HEADER.fullmatch(line)
         if match is None:
@@ -36,11 +36,11 @@ def parse_headers(data: bytes, wanted: Collection[str]) -> dict[str, list[str]]:
                 continue
             break
         name = match[1].lower()
-        values = None
+        lines = None
         if name in wanted:
-            values = fields.setdefault(name, [])
-            values.append(match[2])
-    return fields
+            lines = [match[2]]
+            fields.setdefault(name, []).append(lines)
+    return {name: ["\n".join(lines) for lines in values] for name, values in fields.items()}
 
 
 def parse_entry_points(data: bytes) -> tuple[EntryPoint, ...]:

@@ -24,7 +24,7 @@ from envsync.model import (
 )
 from envsync.redaction import printable
 
-_SAFE_LINE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:={2,3}[A-Za-z0-9.!+_*-]+| @ [!-~]+)")
+_SAFE_LINE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:={2,3}[A-Za-z0-9.!+_*~-]+| @ [!-~]+)")
 
 
 def render_constraints(snapshot: Snapshot) -> str:
@@ -49,7 +49,7 @@ def render_requirements(snapshot: Snapshot) -> str:
     local = {name: d for name, d in graph.distributions.items() if isinstance(d.origin, DirectoryOrigin)}
     lines = [
         *_header(snapshot),
-        "# The distributions that no other one needs. Use it together with constraints.txt:",
+        *_what_is_listed(snapshot),
         "#     pip install -r requirements.txt -c constraints.txt",
         *_conflict_notes(graph),
     ]
@@ -108,7 +108,7 @@ def _pinned(distribution: Distribution) -> list[str]:
 
 
 def _name_and_version(distribution: Distribution) -> str:
-    without_origin = msgspec.structs.replace(distribution, origin=None)
+    without_origin = msgspec.structs.replace(distribution, origin=None, frozen=None)
     return safe_requirement(freeze_line(without_origin), distribution)
 
 
@@ -121,6 +121,12 @@ def _origin_comment(distribution: Distribution) -> str:
             how = "editable, from" if editable else "from"
             return f"{distribution.name} was installed in the image {how} {printable(url)}"
     return distribution.name
+
+
+def _what_is_listed(snapshot: Snapshot) -> list[str]:
+    if isinstance(snapshot.source, ListSource):
+        return ["# All of them: a list does not tell which ones the others need. With constraints.txt:"]
+    return ["# The distributions that no other one needs. Use it together with constraints.txt:"]
 
 
 def _conflict_notes(graph: Graph) -> list[str]:
