@@ -31,9 +31,9 @@ def cli_reference() -> str:
     """The text of docs/cli.md: what ``--help`` prints, for each command."""
     parts = [
         "# Command line",
-        "Generated from `--help` by `make golden`. Exit codes of every command: 0 done, no drift; 1 done, with drift or "
-        "with something that could not be read or reproduced; 2 could not be carried out. Results go to stdout, everything "
-        "else to stderr.",
+        "Generated from `--help` by `make golden`. Exit codes of every command: 0 done, no drift; 1 done, with drift\n"
+        "or with something that could not be read or reproduced; 2 could not be carried out. Results go to stdout,\n"
+        "everything else to stderr.",
     ]
     for command in ("", *COMMANDS):
         words = [sys.executable, "-m", "envsync", *([command] if command else []), "--help"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from envsync.cli import console
-from envsync.cli.options import DEFAULT_LOCKFILES, Lockfiles
+from envsync.cli.options import Lockfiles, lockfiles_folder
 
 if TYPE_CHECKING:
     from envsync.model import Source
@@ -18,7 +18,7 @@ def images(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print all that is known, with notes and sources, as JSON.")
     ] = False,
-    lockfiles: Lockfiles = DEFAULT_LOCKFILES,
+    lockfiles: Lockfiles = None,
 ) -> int:
     """List the official images: what is known of each, and which locks of them are at hand.
 
@@ -27,7 +27,7 @@ def images(
     from envsync.official import DamagedLock, data_folder, rows
     from envsync.report.images import render_images, render_images_json
 
-    listed = rows((lockfiles, data_folder("lockfiles")), _read_source)
+    listed = rows((lockfiles_folder(lockfiles), data_folder("lockfiles")), _read_source)
     console.data(render_images_json(listed) if as_json else render_images(listed))
     return 1 if any(isinstance(row.lock, DamagedLock) for row in listed) else 0
 

@@ -45,6 +45,11 @@ class Progress:
             self._status = bars.add_task(text, total=None)
         bars.update(self._status, description=text)
 
+    def detail(self, text: str) -> None:
+        """A line of another program: behind the step on a terminal, nothing in a pipe."""
+        if self._bars is not None and self._status is not None:
+            self._bars.update(self._status, description=printable(text)[:60])
+
     def layer(self, layer: LayerProgress) -> None:
         """Show how far one layer is: bytes on a terminal, each change of state as a line in a pipe."""
         name, state = printable(layer.id), printable(layer.status)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from envsync.cli import console
-from envsync.cli.options import DEFAULT_LOCKFILES, InterpreterOption, Lockfiles, PlatformOption
+from envsync.cli.options import InterpreterOption, Lockfiles, PlatformOption, lockfiles_folder, pull_options
 from envsync.cli.progress import Progress
 from envsync.errors import EnvsyncError, UsageError
 
@@ -37,31 +37,25 @@ def pull(
     ] = "auto",
     platform: PlatformOption = None,
     interpreter: InterpreterOption = None,
-    lockfiles: Lockfiles = DEFAULT_LOCKFILES,
+    lockfiles: Lockfiles = None,
 ) -> int:
     """Write the lock of an image: requirements, constraints, OS packages and a snapshot of all that was learnt.
 
     Prints the lock directory. A second pull of the same image changes nothing.
     """
-    from envsync.pull import PullOptions
-    from envsync.reference import Platform
-
     if every == (image is not None):
         raise UsageError("pull: needs one IMAGE, or --all", hint="For example: envsync pull digdag/digdag-python:3.7")
-    options = PullOptions(
-        method=method,
-        platform=Platform.parse(platform) if platform else None,
-        interpreter=PurePosixPath(interpreter) if interpreter else None,
-    )
+    options = pull_options(platform, interpreter, method)
+    root = lockfiles_folder(lockfiles)
     if image is None:
-        return _pull_all(lockfiles, options)
-    pulled = pull_one(image, lockfiles, options)
+        return _pull_all(root, options)
+    pulled = pull_one(image, root, options)
     report(pulled)
     console.data(str(pulled.written.path))
     return 1 if pulled.snapshot.skipped else 0
 
 
-def pull_one(image: str, lockfiles: Path, options: PullOptions) -> Pulled:
+def pull_one(image: str, root: Path, options: PullOptions) -> Pulled:
     """Pull one image with progress."""
     from envsync import pull as core
     from envsync.reference import parse_reference
@@ -82,7 +76,7 @@ def report(pulled: Pulled) -> None:
     console.say(render_pulled(pulled.snapshot, pulled.written).rstrip())
 
 
-def _pull_all(lockfiles: Path, options: PullOptions) -> int:
+def _pull_all(root: Path, options: PullOptions) -> int:
     from envsync.official import catalogue
 
     names = [f"{image.repository}:{tag.tag}" for image in catalogue() for tag in image.tags if tag.status != "gone"]
@@ -90,7 +84,7 @@ def _pull_all(lockfiles: Path, options: PullOptions) -> int:
     failed = partial = 0
     for name in names:
         try:
-            pulled = pull_one(name, lockfiles, options)
+            pulled = pull_one(name, root, options)
         except EnvsyncError as error:
             console.error(error)
             outcome.append((name, f"failed: {error.message.splitlines()[0]}"))
