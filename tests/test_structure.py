@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "diff": {"build", "drift", "local", "locate", "lock", "pull", "settings"},
 }
 OWNERS = {
-    "docker": {"envsync/image/engine.py"},
+    "docker": {"envsync/image/engine.py", "envsync/image/engine_container.py"},
     "subprocess": {"envsync/process.py", "envsync/probe/describe.py"},  # the latter runs inside images
     "typer": {"envsync/cli"},
     "rich": {"envsync/cli"},

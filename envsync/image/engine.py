@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Any
 
 import msgspec
@@ -17,9 +17,9 @@ from msgspec import Struct
 from envsync.errors import EngineError
 from envsync.image.engine_container import LABEL, Container, Isolation, host_options
 from envsync.image.engine_problems import about_connection, about_pull, in_words, no_such_platform
+from envsync.image.manifest import parse_env
 from envsync.image.protocol import ConfigFile
-from envsync.model import EnvironmentVariable, ImageConfig
-from envsync.redaction import names_a_secret, without_credentials
+from envsync.model import ImageConfig
 from envsync.reference import Digest, ImageName, Platform
 
 __all__ = ["LABEL", "Container", "Engine", "EngineImage", "Isolation", "LayerProgress", "connect"]
@@ -199,9 +199,7 @@ class Engine:
             raise about_pull(name, platform, event.error)
         if on_progress and event.id and not event.status.startswith("Pulling from"):
             detail = event.progress_detail or _ProgressDetail()
-            on_progress(
-                LayerProgress(id=event.id, status=event.status, current=detail.current, total=detail.total)
-            )
+            on_progress(LayerProgress(id=event.id, status=event.status, current=detail.current, total=detail.total))
 
     @contextmanager
     def saved(self, digest: Digest) -> Iterator[IO[bytes]]:
@@ -280,16 +278,6 @@ def _config_file(inspected: _Inspected) -> ConfigFile:
         digest=Digest(inspected.id),
         platform=Platform(os=inspected.os, architecture=inspected.architecture, variant=inspected.variant or None),
         created=created,
-        config=ImageConfig(
-            env=_environment(config.env or ()), user=config.user or "", workdir=config.working_dir or ""
-        ),
+        config=ImageConfig(env=parse_env(config.env or ()), user=config.user or "", workdir=config.working_dir or ""),
         diff_ids=tuple(Digest(layer) for layer in layers or ()),
-    )
-
-
-def _environment(lines: Sequence[str]) -> tuple[EnvironmentVariable, ...]:
-    values = {name: value for name, equals, value in (line.partition("=") for line in lines) if name and equals}
-    return tuple(
-        EnvironmentVariable(name=name, value=None if names_a_secret(name) else without_credentials(values[name]))
-        for name in sorted(values)
     )

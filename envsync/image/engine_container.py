@@ -8,7 +8,7 @@ import secrets
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -200,9 +200,7 @@ class Container:
         """The first ``size`` bytes of a file; empty where they cannot be had."""
         with (
             self._problems(f"reading {path} in a container"),
-            closing(
-                self._api.get(self._archive_url(), params={"path": str(path)}, stream=True, timeout=30)
-            ) as answer,
+            closing(self._api.get(self._archive_url(), params={"path": str(path)}, stream=True, timeout=30)) as answer,
         ):
             try:
                 with tarfile.open(fileobj=answer.raw, mode="r|") as archive:
@@ -217,7 +215,5 @@ def _remove(api: Any, problems: Problems, name: str) -> None:
     from docker.errors import NotFound
 
     with problems(f"removing a container (docker rm -f -v {name})"):
-        try:
+        with suppress(NotFound):
             api.remove_container(name, force=True, v=True)
-        except NotFound:
-            pass

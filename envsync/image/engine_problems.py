@@ -54,9 +54,7 @@ def about_connection(address: str, error: BaseException) -> EngineError:
                 )
             case TimeoutError():
                 return EngineError(f"{where}: no answer in time", hint="See if `docker version` answers.")
-    return EngineError(
-        f"{where}: {in_words(str(error))}", hint=f"See if `docker version` answers. {_WITHOUT_ENGINE}"
-    )
+    return EngineError(f"{where}: {in_words(str(error))}", hint=f"See if `docker version` answers. {_WITHOUT_ENGINE}")
 
 
 def about_pull(name: ImageName, platform: Platform | None, text: str) -> EngineError:

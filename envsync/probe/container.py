@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+import signal
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import PurePosixPath
-from queue import Empty, Queue
-from threading import Thread
+from queue import Empty, Full, Queue
+from threading import Event, Thread
 from time import monotonic
 from typing import Literal
 
@@ -52,10 +53,13 @@ class Limits(Struct, frozen=True, kw_only=True):
     isolation: Isolation = Isolation()
 
 
+_Problem = Literal["late", "stdout", "stderr"]
+
+
 class _Outcome(Struct, frozen=True, kw_only=True):
     stdout: bytes
     stderr: bytes
-    problem: Literal["late", "stdout", "stderr"] | None
+    problem: _Problem | None
 
 
 def run(
@@ -83,7 +87,7 @@ def run(
             outcome = _watch(container, limits)
             answer = _framed(outcome.stdout, nonce) if outcome.problem is None else None
             if answer is not None:
-                return parse_answer(answer, image=image.name, chosen=interpreter)
+                return parse_answer(answer, image=image.name, machine=image.config.platform.machine)
             if outcome.problem is not None or container.locate(program) is not None:
                 raise _failure(image, program, container, outcome, limits)
             remaining = [other for other in remaining if container.locate(other) is not None]
@@ -115,37 +119,101 @@ def _framed(stdout: bytes, nonce: str) -> bytes | None:
 def _watch(container: Container, limits: Limits) -> _Outcome:
     """Start the container and read what it prints, until it ends or goes beyond a limit; then it is killed."""
     chunks: Queue[Chunk | EnvsyncError | None] = Queue(maxsize=64)
-    Thread(target=_read, args=(container, chunks), daemon=True).start()
+    enough = Event()
+    Thread(target=_read, args=(container, chunks, enough), daemon=True).start()
     deadline = monotonic() + limits.seconds
     out, errors = bytearray(), bytearray()
-    problem: Literal["late", "stdout", "stderr"] | None = None
-    while problem is None:
-        try:
+    problem: _Problem | None = None
+    try:
+        while problem is None:
             chunk = chunks.get(timeout=max(0, deadline - monotonic()))
-        except Empty:
-            problem = "late"
-            break
-        if chunk is None:
-            break
-        if isinstance(chunk, EnvsyncError):
-            raise chunk
-        out += chunk[0] or b""
-        errors += chunk[1] or b""
-        if len(out) > limits.stdout:
-            problem = "stdout"
-        elif len(errors) > limits.stderr:
-            problem = "stderr"
+            if chunk is None:
+                break
+            if isinstance(chunk, EnvsyncError):
+                raise chunk
+            out += chunk[0] or b""
+            errors += chunk[1] or b""
+            problem = "stdout" if len(out) > limits.stdout else "stderr" if len(errors) > limits.stderr else None
+    except Empty:
+        problem = "late"
+    finally:
+        enough.set()
     if problem is not None:
         container.kill()
     return _Outcome(stdout=bytes(out), stderr=bytes(errors), problem=problem)
 
 
-def _read(container: Container, chunks: Queue[Chunk | EnvsyncError | None]) -> None:
-    """Fill ``chunks``; the last is ``None``, or what went wrong."""
+def _read(container: Container, chunks: Queue[Chunk | EnvsyncError | None], enough: Event) -> None:
+    """Fill ``chunks`` until there is ``enough``; the last is ``None``, or what went wrong."""
     end: EnvsyncError | None = None
     try:
         for chunk in container.output():
-            chunks.put(chunk)
+            _put(chunks, chunk, enough)
+            if enough.is_set():
+                return
     except EnvsyncError as error:
         end = error
-    chunks.put(end)
+    _put(chunks, end, enough)
+
+
+def _put(chunks: Queue[Chunk | EnvsyncError | None], item: Chunk | EnvsyncError | None, enough: Event) -> None:
+    while not enough.is_set():
+        with suppress(Full):
+            chunks.put(item, timeout=0.2)
+            return
+
+
+def _failure(image: EngineImage, program: str, container: Container, outcome: _Outcome, limits: Limits) -> ProbeError:
+    where = f"{image.name}: {printable(program)}"
+    without = "envsync pull --method read looks at the image's files and runs nothing."
+    match outcome.problem:
+        case "late":
+            return ProbeError(
+                f"{where}: no answer within {limits.seconds:g} s; the container was ended",
+                hint=f"Something may wait as Python starts (sitecustomize.py, a .pth file). {without}",
+            )
+        case "stdout" | "stderr" as stream:
+            size = limits.stdout if stream == "stdout" else limits.stderr
+            return ProbeError(
+                f"{where}: printed more than {size} bytes on {stream}; the container was ended", hint=without
+            )
+    end = container.wait()
+    if end.out_of_memory:
+        size = limits.isolation.memory >> 20
+        return ProbeError(f"{where}: needs more than {size} MiB of memory to answer", hint=without)
+    if end.status == 0:
+        return ProbeError(
+            f"{where}: answered nonsense (expected a document){_last_lines(outcome)}",
+            hint=f"It may be no Python, or something in the image changes what it prints. {without}",
+        )
+    reason = _why(image, container, program) or _how(end.status)
+    return ProbeError(f"{where}: does not start: {reason}{_last_lines(outcome)}", hint=without)
+
+
+def _how(status: int) -> str:
+    # docker-init, like a shell, adds 128 to the number of a signal.
+    if status > 128:
+        number = status - 128
+        name = signal.Signals(number).name if number in set(signal.Signals) else "unknown"
+        return f"ended by signal {number} ({name})"
+    return f"exit status {status}"
+
+
+def _why(image: EngineImage, container: Container, program: str) -> str | None:
+    """What the file itself tells; ``None`` where it looks as it should."""
+    path = container.locate(program)
+    head = container.head(path, 20) if path is not None else b""
+    if not head or head.startswith(b"#!"):
+        return None
+    if not head.startswith(b"\x7fELF"):
+        return f"{printable(str(path))} is no program"
+    order: Literal["little", "big"] = "big" if head[5:6] == b"\x02" else "little"
+    machine = _MACHINES.get(int.from_bytes(head[18:20], order), "an unknown CPU")
+    wanted = image.config.platform.machine
+    return f"it is made for {machine}, the image for {wanted}" if machine != wanted else None
+
+
+def _last_lines(outcome: _Outcome) -> str:
+    text = without_credentials(outcome.stderr.decode("utf-8", "replace"))
+    lines = [printable(line.rstrip()[:400]) for line in text.splitlines() if line.strip()][-_LAST_LINES:]
+    return "".join(f"\n  {line}" for line in lines)

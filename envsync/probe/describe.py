@@ -272,7 +272,9 @@ def describe(seconds):
     notes = Notes()
     for entry in path:
         notes.look_for_distributions(entry)
-    prefix, stdlib, variable = sys.prefix, sysconfig.get_path("stdlib"), sysconfig.get_config_var
+    stdlib, variable = sysconfig.get_path("stdlib"), sysconfig.get_config_var
+    prefix = sys.prefix
+    base_prefix = getattr(sys, "real_prefix", None) or getattr(sys, "base_prefix", prefix)
     notes.look(os.path.join(prefix, "pyvenv.cfg"))
     implementation = getattr(sys, "implementation", None)
     return {
@@ -284,10 +286,11 @@ def describe(seconds):
         "free_threaded": bool(variable("Py_GIL_DISABLED")),
         "pymalloc": variable("WITH_PYMALLOC") not in (0, "0", ""),
         "wide_unicode": sys.maxunicode > 0xFFFF,
-        "bits": 64 if sys.maxsize > 2**32 else 32,
         "libc": libc(),
         "prefix": prefix,
-        "base_prefix": getattr(sys, "real_prefix", None) or getattr(sys, "base_prefix", prefix),
+        "base_prefix": base_prefix,
+        "real_prefix": os.path.realpath(prefix),
+        "real_base_prefix": os.path.realpath(base_prefix),
         "externally_managed": bool(stdlib) and os.path.isfile(os.path.join(stdlib, "EXTERNALLY-MANAGED")),
         "path": path,
         "files": notes.seen,
@@ -300,6 +303,14 @@ def libc():
     try:
         return os.confstr("CS_GNU_LIBC_VERSION")
     except (AttributeError, ValueError, OSError):
+        pass
+    try:
+        import ctypes
+
+        version = ctypes.CDLL(None).gnu_get_libc_version
+        version.restype = ctypes.c_char_p
+        return "glibc " + text_of(version())
+    except (ImportError, AttributeError, OSError):
         return None
 
 

@@ -9,9 +9,11 @@ import stat
 import sys
 import time
 
-from envsync_describe import BOOT, Notes, ended, framed, run
+from envsync_describe import BOOT, Notes, ended, framed, run, text_of
 
-NAME = re.compile(r"python(?:[23](?:\.[0-9]+t?)?)?\Z")
+NAME = re.compile(r"(?:python(?:[23](?:\.\d{1,2}[a-z]{0,3})?)?(?:-dbg)?|pypy(?:[23](?:\.\d{1,2})?)?|graalpy)\Z")
+"""What an interpreter is called, as the catalog that reads images has it."""
+VERSIONED = re.compile(r"python[23]\.\d{1,2}[a-z]{0,3}(?:-dbg)?\Z")
 OUTPUT_LIMIT = 60 * 1024 * 1024
 VIRTUAL = set(
     (
@@ -20,23 +22,25 @@ VIRTUAL = set(
     ).split()
 )
 DPKG_FORMAT = "${Package}\\t${Version}\\t${Architecture}\\t${source:Package}\\t${db:Status-Abbrev}\\n"
+ASK = "import sys\nsys.stdout.write('\\n%s<\\n%s\\n%s>\\n' % (sys.argv[1], sys.executable, sys.argv[1]))"
 
 
 def find_all(source, nonce, seconds, chosen, root):
     """Every interpreter under ``root``, each described by a process of its own, and the system around them."""
-    deadline, unreadable = time.time() + seconds, []
-    known = on_path()
-    preferred = [path for path in (chosen, known.get("python"), known.get("python3"), known.get("python2")) if path]
-    preferred += [sys.executable] if sys.executable else []
+    deadline = time.time() + seconds
+    names = walk(root)
+    commands = on_path(names, nonce)
+    first = led_to(chosen, nonce) if chosen else None
+    paths = [first] + [command["leads_to"] for command in commands] + names
     answers, room = [], OUTPUT_LIMIT
-    for names in grouped(preferred, walk(root, unreadable)):
-        answer = {"names": names, "real": os.path.realpath(names[0]), "text": None, "problem": None}
+    for group in grouped([path for path in paths if path] or [sys.executable]):
+        answer = {"names": group, "real": os.path.realpath(group[0]), "text": None, "problem": None}
         answers.append(answer)
         left = deadline - time.time()
         if left < 1:
             answer["problem"] = "not asked: no time was left"
             continue
-        words = [names[0], "-B", "-c", BOOT, source, "", "describe", nonce, "%d" % max(1, left / 4)]
+        words = [group[0], "-B", "-c", BOOT, source, "", "describe", nonce, "%d" % max(1, left / 4)]
         status, out, errors, problem = run(words, max(1, left / 2), room)
         text = framed(out, nonce)
         if problem or text is None:
@@ -46,17 +50,17 @@ def find_all(source, nonce, seconds, chosen, root):
             room -= len(text)
     return {
         "interpreters": answers,
-        "on_path": known,
+        "commands": commands,
+        "chosen": first,
         "main": sys.executable or "",
-        "unreadable": unreadable,
         "system": describe_system(),
     }
 
 
-def grouped(preferred, others):
-    """Lists of names that lead to the same file and virtual environment; those of ``preferred`` first."""
+def grouped(paths):
+    """Lists of names that lead to the same file and virtual environment."""
     groups, order = {}, []
-    for path in preferred + others:
+    for path in paths:
         key = (os.path.realpath(path), configuration(path))
         if key not in groups:
             groups[key] = []
@@ -91,53 +95,79 @@ def mounts():
     return found
 
 
-def is_interpreter(path):
-    """Whether ``path`` leads to a program that is no script."""
+def is_executable(path):
+    """Whether ``path`` leads to a regular file that somebody may execute."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode) or not os.access(path, os.X_OK):
-            return False
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(mode) and bool(mode & 0o111)
+
+
+def is_program(path):
+    """Whether ``path`` leads to a program that is no script."""
+    if not is_executable(path):
+        return False
+    try:
         with open(path, "rb") as stream:
-            return stream.read(2) != b"#!"
-    except (OSError, IOError, ValueError) as error:
+            return stream.read(4) == b"\x7fELF"
+    except (OSError, IOError) as error:
         # Programs may be run without being readable.
-        return getattr(error, "errno", None) == errno.EACCES and os.access(path, os.X_OK)
+        return error.errno == errno.EACCES
 
 
-def walk(root, unreadable):
+def led_to(path, nonce):
+    """The interpreter that ``path`` is, or that a script such as pyenv's shims starts; None where it is neither."""
+    if is_program(path):
+        return path
+    text = framed(run([path, "-B", "-c", ASK, nonce], 10, 65536)[1], nonce) if is_executable(path) else None
+    found = text_of(text) if text else ""
+    found = found if isinstance(found, str) else found.encode("utf-8")
+    return found if is_program(found) else None
+
+
+def walk(root):
     """Paths of all names of interpreters under ``root``, sorted."""
     hidden, found = mounts(), []
-    for folder, folders, names in os.walk(root, onerror=lambda error: unreadable.append(error.filename)):
+    for folder, folders, names in os.walk(root):
         folders[:] = [name for name in folders if os.path.join(folder, name) not in hidden]
         for name in names:
-            if NAME.match(name) and is_interpreter(os.path.join(folder, name)):
-                found.append(os.path.join(folder, name))
+            path = os.path.join(folder, name)
+            if NAME.match(name) and is_program(path) and not is_packed(folder):
+                found.append(path)
     return sorted(found)
 
 
-def lookup(name, folders, accepted):
-    """The first file called ``name`` in ``folders`` that is ``accepted``; None where there is none."""
-    for folder in folders:
-        path = os.path.join(folder, name)
-        if folder.startswith("/") and accepted(path):
-            return path
-    return None
+def is_packed(folder):
+    """Whether ``folder`` belongs to an unpacked conda package: a source of installations, not one."""
+    return os.path.exists(os.path.join(os.path.dirname(folder), "info", "index.json"))
 
 
-def on_path():
-    """What ``python``, ``python3`` and ``python2`` mean for PATH, scripts left aside."""
-    folders = os.environ.get("PATH", "").split(":")
-    found = [(name, lookup(name, folders, is_interpreter)) for name in ("python", "python3", "python2")]
-    return dict([(name, path) for name, path in found if path])
+def on_path(names, nonce):
+    """What ``python``, ``python3``, ``python2`` and the versioned names mean for PATH.
+
+    Scripts that start no Python are passed over; they are in the list, too.
+    """
+    versioned = set([os.path.basename(path) for path in names])
+    found = []
+    for name in ["python", "python3", "python2"] + sorted([name for name in versioned if VERSIONED.match(name)]):
+        for folder in os.environ.get("PATH", "").split(":"):
+            path = os.path.join(folder, name)
+            if folder.startswith("/") and is_executable(path):
+                found.append({"name": name, "path": path, "leads_to": led_to(path, nonce)})
+                if found[-1]["leads_to"]:
+                    break
+    return found
 
 
 def package_list(name, words):
     """The output of a package manager; None where it is absent or fails."""
-    folders = os.environ.get("PATH", "").split(":") + ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]
-    program = lookup(name, folders, lambda path: os.path.isfile(path) and os.access(path, os.X_OK))
-    if program is None:
-        return None
-    status, out, _, problem = run([program] + words, 30, 16 * 1024 * 1024, {"LC_ALL": "C"})
-    return out if status == 0 and not problem else None
+    for folder in os.environ.get("PATH", "").split(":") + ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]:
+        program = os.path.join(folder, name)
+        if folder.startswith("/") and is_executable(program):
+            status, out, _, problem = run([program] + words, 30, 16 * 1024 * 1024, {"LC_ALL": "C"})
+            return out if status == 0 and not problem else None
+    return None
 
 
 def describe_system():
