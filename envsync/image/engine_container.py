@@ -25,6 +25,8 @@ _DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _GO_LINK, _GO_TYPES = 1 << 27, 0x8F280000
 """Bits of a Go ``FileMode``, by which the engine tells what a file is: https://pkg.go.dev/io/fs#FileMode."""
 _MOST_LINKS = 8
+_STDERR = 2
+_CHUNK = 64 * 1024
 
 Problems = Callable[[str], AbstractContextManager[None]]
 Chunk = tuple[bytes | None, bytes | None]
@@ -86,6 +88,18 @@ def host_options(api: Any, isolation: Isolation, volumes: Sequence[str]) -> Any:
     )
 
 
+def read_frames(read: Callable[[int], bytes]) -> Iterator[Chunk]:
+    """Split what an engine sends of a container without a terminal; an incomplete end is dropped.
+
+    Format: https://docs.docker.com/reference/api/engine/ (ContainerAttach, "Stream format").
+    """
+    while len(header := read(8)) == 8:
+        left = int.from_bytes(header[4:], "big")
+        while left and (data := read(min(left, _CHUNK))):
+            left -= len(data)
+            yield (None, data) if header[0] == _STDERR else (data, None)
+
+
 class Container:
     """A container that was made, and is started by reading its output."""
 
@@ -135,13 +149,14 @@ class Container:
         Raises:
             EngineError: it cannot be started.
         """
+        # The SDK's own attach leaves its socket open.
+        url = self._api._url("/containers/{0}/attach", self.name)
         with self._problems("starting a container"):
-            stream = self._api.attach(self.name, stdout=True, stderr=True, stream=True, demux=True)
-            try:
+            options = {"stream": 1, "stdout": 1, "stderr": 1}
+            with closing(self._api.post(url, params=options, stream=True, timeout=None)) as answer:
+                self._api._raise_for_status(answer)
                 self._api.start(self.name)
-                yield from stream
-            finally:
-                stream.close()
+                yield from read_frames(answer.raw.read)
 
     def kill(self) -> None:
         """End it at once; nothing happens when it has ended already."""
