@@ -46,15 +46,16 @@ def read_snapshot(image: Image, source: ImageSource, *, interpreter: PurePosixPa
     """
     from envsync.rootfs import read_rootfs
 
-    tree = read_rootfs(image, wanted())
     config = image.config
-    system = operating_system(tree, config.platform.machine)
+    tree = read_rootfs(image, wanted())
+    machine = config.platform.machine
+    system = _operating_system(tree, machine)
     found = interpreters.find_interpreters(
         tree,
         env={v.name: v.value or "" for v in config.config.env},
         user=config.config.user,
         libc=system.libc,
-        machine=config.platform.machine,
+        machine=machine,
         chosen=interpreter,
     )
     complete: list[Interpreter] = []
@@ -103,9 +104,8 @@ def _snapshot(
     )
 
 
-def operating_system(tree: SearchableTree, machine: str) -> OperatingSystem:
-    """os-release and the C library of a file tree."""
-    system = os_release.find(tree)
+def _operating_system(tree: SearchableTree, machine: str) -> OperatingSystem:
+    system = os_release.find(tree) or OperatingSystem()
     return msgspec.structs.replace(system, libc=libc.find_libc(tree, machine))
 
 

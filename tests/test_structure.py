@@ -30,10 +30,10 @@ MAY_IMPORT = {
     "build": {"catalog", "lock"},
     "drift": {"lock"},
     "local": {"catalog"},
-    "report": {"drift", "lock", "official", "build"},
+    "report": {"build", "create", "drift", "locate", "lock", "official"},
     "gather": {"catalog", "image", "lock", "probe", "rootfs"},
     "pull": {"gather", "image", "lock", "probe"},
-    "locate": {"lock", "official", "pull", "build", "local"},
+    "locate": {"lock", "official", "pull"},
     "create": {"build", "drift", "local", "locate", "lock", "pull"},
     "diff": {"build", "drift", "local", "locate", "lock", "pull", "settings"},
 }

@@ -17,9 +17,7 @@ _FIELD = re.compile(r"^([PVAo]):(.*)$", re.MULTILINE)
 _WORD = re.compile(r"[!-~]+")
 
 
-def parse_installed(
-    text: str, place: str = INSTALLED[0]
-) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
+def parse_installed(text: str, place: str = INSTALLED[0]) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
     """Read installed packages, sorted, and what records are damaged.
 
     Args:

@@ -18,9 +18,7 @@ PATTERNS: tuple[str, ...] = (r".*/python[23]\.\d{1,2}t?/(?:plat-[^/]+/)?_sysconf
 """Files whose bytes :func:`read_build_variables` asks for."""
 
 _LIMIT = 4 * 1024 * 1024
-_VARIABLE = re.compile(
-    r"'(SOABI|Py_UNICODE_SIZE|WITH_PYMALLOC|Py_DEBUG)'\s*:\s*(?:'([^'\n]{0,200})'|(\d{1,9}))"
-)
+_VARIABLE = re.compile(r"'(SOABI|Py_UNICODE_SIZE|WITH_PYMALLOC|Py_DEBUG)'\s*:\s*(?:'([^'\n]{0,200})'|(\d{1,9}))")
 _FILE = re.compile(r"_sysconfigdata(?:_(?P<flags>nd|[a-z]*)(?:_[^/]*)?)?\.py")
 _SOABI = re.compile(r"cpython-(\d{2,3}[a-z]{0,4})(?:-.*)?")
 _EXTENSION = re.compile(r".*\.(cpython-\d{2,3}[a-z]{0,4}(?:-[^.]*)?)\.so")

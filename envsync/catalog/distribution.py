@@ -187,9 +187,7 @@ def _is_link(raw: DistributionFiles, name: str, spelling: Spelling) -> bool:
     return raw.link_name in (None, safe_name(name)) or (spelling.raw_links and raw.link_name == name)
 
 
-def _line(
-    core: _Core, location: PurePosixPath, direct: DirectUrl | None, spelling: Spelling, *, link: bool
-) -> str:
+def _line(core: _Core, location: PurePosixPath, direct: DirectUrl | None, spelling: Spelling, *, link: bool) -> str:
     name = core.name
     match direct.origin if direct is not None else None:
         case VcsOrigin(url=url, vcs=vcs, commit=commit, subdirectory=subdirectory):

@@ -20,9 +20,7 @@ IN_PLACE = frozenset({"installed", "triggers-pending", "triggers-awaited", "half
 _STATES = IN_PLACE | {"not-installed", "config-files", "half-installed"}
 _STANZA_END = re.compile(r"\n[ \t\r]*(?:\n|\Z)")
 # Values are stripped afterwards: a pattern that does it takes quadratic time on a line of blanks.
-_FIELD = re.compile(
-    r"^(package|status|version|architecture|source)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE
-)
+_FIELD = re.compile(r"^(package|status|version|architecture|source)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 _WORD = re.compile(r"[!-~]+")
 
 

@@ -150,9 +150,7 @@ def _given(tree: FileTree, names: _Names, home: str) -> _Prefixes | None:
     return prefix, PurePosixPath(second) if colon else prefix
 
 
-def _search(
-    tree: FileTree, names: _Names, home: PurePosixPath, compiled: Sequence[PurePosixPath]
-) -> _Prefixes | None:
+def _search(tree: FileTree, names: _Names, home: PurePosixPath, compiled: Sequence[PurePosixPath]) -> _Prefixes | None:
     folders = tuple(_upwards(home))
     found: PurePosixPath | None = None
     if names.series >= (3, 11):

@@ -63,9 +63,7 @@ class Identifier:
         """The interpreter that ``path`` starts; ``None`` where it is no program: a folder, a script."""
         found = self._tree.stat(path)
         if found is None:
-            return (
-                _skipped(path, "a link that leads nowhere") if self._tree.readlink(path) is not None else None
-            )
+            return _skipped(path, "a link that leads nowhere") if self._tree.readlink(path) is not None else None
         if found.kind != "file" or not found.mode & 0o111:
             return None
         other = _OTHERS.fullmatch(found.path.name)
@@ -101,9 +99,7 @@ class Identifier:
         for folders in self._compiled(real, facts):
             for name in names:
                 for threads in ("t",) if "t" in name.flags else ("", "t"):
-                    layout = locate(
-                        self._tree, path, name.series, threads=threads, env=self._env, compiled=folders
-                    )
+                    layout = locate(self._tree, path, name.series, threads=threads, env=self._env, compiled=folders)
                     if layout is not None:
                         return self._describe(path, layout, name, facts)
         wanted = f"python{names[0].series[0]}.{names[0].series[1]}"
@@ -118,9 +114,7 @@ class Identifier:
                 return
             path = path.parent / target
 
-    def _describe(
-        self, path: PurePosixPath, layout: Layout, name: binary.BinaryName, facts: _Facts
-    ) -> Identity:
+    def _describe(self, path: PurePosixPath, layout: Layout, name: binary.BinaryName, facts: _Facts) -> Identity:
         library = self._library(layout, facts.library, path) if facts.library else None
         flags = name.flags.replace("t", "") + layout.threads
         variables = read_build_variables(self._tree, layout.stdlib, debug="d" in flags)
@@ -231,9 +225,7 @@ def _parse_library(data: bytes, path: PurePosixPath) -> _Facts:
     return _facts(data, path, (named,) if named else (), None)
 
 
-def _facts(
-    data: bytes, path: PurePosixPath, candidates: tuple[binary.BinaryName, ...], library: str | None
-) -> _Facts:
+def _facts(data: bytes, path: PurePosixPath, candidates: tuple[binary.BinaryName, ...], library: str | None) -> _Facts:
     old = any(item.series < (3, 6) for item in candidates)
     return _Facts(
         file=path,

@@ -225,9 +225,7 @@ def describe_interpreter(
     if not isinstance(identity, Identity):
         reason = identity.reason if identity else _not_a_program(tree, executable)
         raise NoPythonError(f"{executable}: {reason} (expected a CPython executable)")
-    return _interpreter(
-        tree, identity, env=env, home=home, libc=libc, machine=machine, workdir=workdir, aliases=()
-    )
+    return _interpreter(tree, identity, env=env, home=home, libc=libc, machine=machine, workdir=workdir, aliases=())
 
 
 def _not_a_program(tree: FileTree, path: PurePosixPath) -> str:

@@ -57,7 +57,7 @@ def pep440(version: str) -> str | None:
         return None
     if _CANONICAL.fullmatch(version):
         return version
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - few environments need it
+    from packaging.version import InvalidVersion, Version
 
     try:
         return str(Version(version))

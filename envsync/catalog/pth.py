@@ -38,9 +38,7 @@ _INSERT = re.compile(
     r"p\s*=\s*getattr\(sys,\s*'__egginsert',\s*0\);\s*sys\.path\[p:p\]\s*=\s*new;\s*"
     r"sys\.__egginsert\s*=\s*p\s*\+\s*len\(new\)\s*"
 )
-_NAMESPACE = re.compile(
-    r"import sys,\s*(?:types|new),\s*(?:os|importlib)\b.*_getframe\(1\)\.f_locals\['sitedir'\].*"
-)
+_NAMESPACE = re.compile(r"import sys,\s*(?:types|new),\s*(?:os|importlib)\b.*_getframe\(1\)\.f_locals\['sitedir'\].*")
 _HARMLESS = (
     # setuptools: distutils-precedence.pth and __editable__.*.pth (a finder on sys.meta_path)
     re.compile(r"import os;\s*var = 'SETUPTOOLS_USE_DISTUTILS';.*__import__\('_distutils_hack'\).*"),

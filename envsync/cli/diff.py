@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,14 @@ from envsync.cli.progress import Progress
 
 if TYPE_CHECKING:
     from envsync.drift.finding import Scope
+
+
+class Only(str, Enum):
+    """What ``--only`` takes: a scope of findings. Typer wants an Enum where an option repeats."""
+
+    PYTHON = "python"
+    OS = "os"
+    ENV = "env"
 
 
 def diff(
@@ -34,7 +43,7 @@ def diff(
         ),
     ] = None,
     only: Annotated[
-        list[Literal["python", "os", "env"]] | None,
+        list[Only] | None,
         typer.Option(help="Compare only this: python, os (packages) or env (variables). May be repeated."),
     ] = None,
     ignore: Annotated[
@@ -85,5 +94,5 @@ def diff(
     return 1 if found.findings else 0
 
 
-def _scopes(only: list[Literal["python", "os", "env"]] | None) -> frozenset[Scope]:
-    return frozenset(only or ())
+def _scopes(only: list[Only] | None) -> frozenset[Scope]:
+    return frozenset(scope.value for scope in only or ())
