@@ -22,6 +22,7 @@ PATTERNS: tuple[str, ...] = (*binary.PATTERNS, r".*/include/python[23]\.\d{1,2}[
 _PATCHLEVEL_LIMIT = 64 * 1024
 _PATCHLEVEL = re.compile(r'(?m)^#define\s+PY_VERSION\s+"([23]\.\d{1,2}\.\d{1,3}(?:(?:a|b|c|rc)\d{1,3})?\+?)"')
 _OTHERS = re.compile(r"(pypy|graalpy|graalpython|jython|micropython|rustpython|pyston)[\d.a-z-]*")
+_LIBRARY_BASES = tuple(map(PurePosixPath, ("/usr/local", "/usr", "/")))
 _LINUX_FOLDER = re.compile(r"[a-z0-9_]+-linux-(?:gnu|musl)[a-z0-9]*")
 
 
@@ -115,7 +116,7 @@ class Identifier:
             path = path.parent / target
 
     def _describe(self, path: PurePosixPath, layout: Layout, name: binary.BinaryName, facts: _Facts) -> Identity:
-        library = self._library(layout, facts.library, path) if facts.library else None
+        library = self._library(layout, facts.library, path, facts.file) if facts.library else None
         flags = name.flags.replace("t", "") + layout.threads
         variables = read_build_variables(self._tree, layout.stdlib, debug="d" in flags)
         wide = facts.wide_unicode or bool(library and library.wide_unicode)
@@ -164,8 +165,8 @@ class Identifier:
                 return parse_patchlevel(data.decode("utf-8", "replace"))
         return None
 
-    def _library(self, layout: Layout, name: str, path: PurePosixPath) -> _Facts | None:
-        for folder in self._library_places(layout.base_prefix, layout.home, path):
+    def _library(self, layout: Layout, name: str, path: PurePosixPath, real: PurePosixPath) -> _Facts | None:
+        for folder in self._library_places(real, layout.base_prefix, layout.home, path.parent):
             found = self._tree.stat(folder / name)
             if found is not None and found.kind == "file" and found.size <= READ_LIMIT:
                 facts = self._parsed(found.path)
@@ -173,11 +174,13 @@ class Identifier:
                     return facts
         return None
 
-    def _library_places(
-        self, prefix: PurePosixPath, home: PurePosixPath, path: PurePosixPath
-    ) -> Iterator[PurePosixPath]:
-        """Where installations keep it: beside ``bin``, or where the dynamic linker looks anyway."""
-        bases = (prefix, home.parent, path.parent.parent, *map(PurePosixPath, ("/usr/local", "/usr", "/")))
+    def _library_places(self, real: PurePosixPath, *folders: PurePosixPath) -> Iterator[PurePosixPath]:
+        """Where the library of a program may lie: in its runpath, beside ``bin``, where every library may lie.
+
+        The program of a shared build is small, and its runpath is among the few absolute paths in it.
+        """
+        yield from map(PurePosixPath, binary.find_folders(self._bytes(real)))
+        bases = (folders[0], *(folder.parent for folder in folders[1:]), *_LIBRARY_BASES)
         for base in dict.fromkeys(bases):
             yield base / "lib"
             yield base / "lib64"
@@ -190,7 +193,7 @@ class Identifier:
         yield ()
         found = list(binary.find_folders(self._bytes(real)))
         if facts.library is not None:
-            for folder in self._library_places(real.parent.parent, real.parent, real):
+            for folder in self._library_places(real, real.parent.parent):
                 found.extend(binary.find_folders(self._bytes(folder / facts.library)))
         yield tuple(dict.fromkeys(found))
 

@@ -57,7 +57,9 @@ _OLD_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 def parse_pth(data: bytes, *, utf8: bool) -> tuple[Line, ...] | None:
-    """Read a ``.pth`` file; comments and blank lines are dropped. Never raises.
+    """Read a ``.pth`` file without its comments. Never raises.
+
+    A blank line names the folder of the file itself, which only Python 2.7 takes notice of.
 
     Args:
         data: the file.
@@ -71,10 +73,10 @@ def parse_pth(data: bytes, *, utf8: bool) -> tuple[Line, ...] | None:
         text = (data.removeprefix(codecs.BOM_UTF8) if utf8 else data).decode("utf-8")
     except UnicodeDecodeError:
         return None
-    lines = text.splitlines() if utf8 else _OLD_LINE_END.split(text)
+    lines = text.splitlines() if utf8 else _OLD_LINE_END.split(text.removesuffix("\n"))
     found: list[Line] = []
-    for line in lines:
-        if line.startswith("#") or not line.strip():
+    for line in lines if text else ():
+        if line.startswith("#") or (utf8 and not line.strip()):
             continue
         if line.startswith(("import ", "import\t")):
             found.append(CodeLine(code=line.strip(), effect=_effect(line)))

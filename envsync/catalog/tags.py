@@ -25,7 +25,10 @@ def platform_tag(machine: str, libc: Libc | None) -> str:
 
 
 def platform_tags(machine: str, libc: Libc | None) -> tuple[str, ...]:
-    """All platform tags, most specific first; without a known libc only ``linux_<machine>``."""
+    """All platform tags, most specific first; without a known libc only ``linux_<machine>``.
+
+    ``linux_<machine>``, which names no libc and which no index takes, comes last, as in packaging before 26.
+    """
     return (*_libc_tags(machine, libc), f"linux_{machine}")
 
 
@@ -45,7 +48,7 @@ def _libc_tags(machine: str, libc: Libc | None) -> Iterator[str]:
 
 
 def compatibility_tags(interpreter: Interpreter, machine: str, libc: Libc | None) -> tuple[str, ...]:
-    """``cp311-cp311-manylinux_2_36_x86_64`` and on, as :func:`packaging.tags.sys_tags` gives them there.
+    """``cp311-cp311-manylinux_2_36_x86_64`` and on: those of :func:`packaging.tags.sys_tags` there.
 
     Empty where the interpreter's version is not known to its minor part.
     """
