@@ -38,8 +38,8 @@ MAY_IMPORT = {
     "diff": {"build", "drift", "local", "locate", "lock", "pull", "settings"},
 }
 OWNERS = {
-    "docker": {"envsync/image/engine.py"},
-    "subprocess": {"envsync/process.py"},
+    "docker": {"envsync/image/engine.py", "envsync/image/engine_container.py"},
+    "subprocess": {"envsync/process.py", "envsync/probe/describe.py"},  # the latter runs inside images
     "typer": {"envsync/cli"},
     "rich": {"envsync/cli"},
     "uv": {"envsync/build/uv.py"},
