@@ -116,7 +116,7 @@ class Identifier:
             path = path.parent / target
 
     def _describe(self, path: PurePosixPath, layout: Layout, name: binary.BinaryName, facts: _Facts) -> Identity:
-        library = self._library(layout, facts.library, path, facts.file) if facts.library else None
+        library = self._library(layout, facts, path)
         flags = name.flags.replace("t", "") + layout.threads
         variables = read_build_variables(self._tree, layout.stdlib, debug="d" in flags)
         wide = facts.wide_unicode or bool(library and library.wide_unicode)
