@@ -124,11 +124,11 @@ def test_uv_venv(python: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.network
-@interpreters()
+@interpreters(only=[(2, 7), (3, 6), (3, 12)])
 @pytest.mark.parametrize("options", [[], ["--system-site-packages"]], ids=lambda o: "".join(o) or "plain")
 def test_virtualenv(python: Path, options: list[str], tmp_path: Path, virtualenv: Path) -> None:
     made = tmp_path / "venv"
-    run([virtualenv, "--quiet", "--no-seed", *options, "--python", python, made])
+    run([virtualenv, "--quiet", "--no-seed", *options, "--python", python, "--app-data", tmp_path / "data", made])
     user_site(python, tmp_path)
     found, _ = assert_same(made / "bin/python", environment(tmp_path, PYTHONPATH="/absent"), tmp_path)
     assert found.venv is not None
