@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from tests.end_to_end.program import Result, environment, envsync, freeze, requirement_lines
 from tests.imagekit.engine import pip_freeze, run_in
@@ -15,7 +16,6 @@ from tests.imagekit.engine import pip_freeze, run_in
 pytestmark = [pytest.mark.engine, pytest.mark.network]
 
 WITH_PIP = ("slim", "venv", "debian_python", "debian_system", "user_site", "relayered", "old37", "inconsistent")
-NOT_REPRODUCIBLE = {"debian_system": True, "origins": True}
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +41,6 @@ def lock_of(folder: Path) -> Path:
 
 def findings(result: Result) -> list[tuple[str, str]]:
     return [(f["kind"], f["subject"]) for f in json.loads(result.out)["findings"]]
-
-
-def portable(line: str) -> str:
-    """A line of ``pip freeze`` as a lock has it: an origin inside the image becomes a version."""
-    if line.startswith("-e /src/"):
-        return line.removeprefix("-e /src/")
-    return line
 
 
 @pytest.mark.parametrize("name", WITH_PIP)
@@ -111,8 +104,8 @@ def test_requirements_are_installable_without_envsync(
     lock = lock_of(folder)
     python = tmp_path / "env" / "bin" / "python"
     for words in (
-        ["uv", "venv", "--quiet", "--python", "3.9.18", str(tmp_path / "env")],
-        ["uv", "pip", "install", "--quiet", "--python", str(python), "pip"],
+        [find_uv_bin(), "venv", "--quiet", "--python", "3.9.18", str(tmp_path / "env")],
+        [find_uv_bin(), "pip", "install", "--quiet", "--python", str(python), "pip"],
         [
             str(python),
             "-m",
@@ -140,7 +133,9 @@ def test_each_planted_change_is_found_and_nothing_else(
 
     def uv(*words: str) -> None:
         subprocess.run(
-            ["uv", "pip", *words, "--quiet", "--python", str(env / "bin" / "python")], env=environment(), check=True
+            [find_uv_bin(), "pip", *words, "--quiet", "--python", str(env / "bin" / "python")],
+            env=environment(),
+            check=True,
         )
 
     uv("uninstall", "six")
