@@ -191,6 +191,9 @@ class Distribution(Record, frozen=True, kw_only=True):
     """Diff ID of the layer that holds its metadata; ``None`` where the image was only run."""
     shadowed_by: PurePosixPath | None = None
     """The ``location`` of the copy that is imported instead of this one."""
+    frozen: str | None = None
+    """The line of ``pip freeze --all`` there, where name, version and origin do not tell it: of an old pip
+    that knows no ``direct_url.json``, or of one that picks another of the archive's hashes."""
 
 
 class Venv(Record, frozen=True, kw_only=True):
@@ -236,7 +239,7 @@ class Skipped(Record, frozen=True, kw_only=True):
     reason: str
 
 
-class Snapshot(Record, frozen=True, kw_only=True):
+class Snapshot(Record, frozen=True, kw_only=True, omit_defaults=False):
     """All that was learnt of one environment."""
 
     schema: int = SCHEMA_VERSION

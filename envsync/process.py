@@ -7,9 +7,11 @@ import os
 import shlex
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Thread
+from typing import IO
 
 from msgspec import Struct
 
@@ -32,7 +34,7 @@ def run(
     command: Sequence[str | Path],
     *,
     timeout: float,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     cwd: Path | None = None,
     check: bool = True,
     on_line: Callable[[str], None] | None = None,
@@ -42,7 +44,7 @@ def run(
     Args:
         command: program and arguments; no shell is involved.
         timeout: seconds.
-        env: variables to add to, or override in, this process's environment.
+        env: variables to add to, or override in, this process's environment; ``None`` removes one.
         cwd: the folder to run in.
         check: raise when the exit status is not 0.
         on_line: called with each line of stderr as it appears.
@@ -60,26 +62,19 @@ def run(
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env={**os.environ, **(env or {})},
+            env={name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None},
             cwd=cwd,
             start_new_session=True,
         )
     except OSError as error:
         raise CommandError(f"{words[0]}: cannot be started: {error.strerror}") from error
-    errors: list[str] = []
-    reader = Thread(target=_read_lines, args=(process, errors, on_line), daemon=True)
-    try:
-        reader.start()
-        stdout = _wait(process, timeout)
-        reader.join()
-    except subprocess.TimeoutExpired as error:
-        raise CommandError(f"{shown}: still running after {timeout:g} s", output=_last_lines(errors)) from error
-    finally:
-        _end_group(process)
+    output, errors, ended = _drain(process, timeout, on_line)
+    if not ended:
+        raise CommandError(f"{shown}: still running after {timeout:g} s", output=_last_lines(errors))
     done = Completed(
         command=shown,
         returncode=process.returncode,
-        stdout=without_credentials(stdout),
+        stdout=without_credentials(output),
         stderr="".join(errors),
     )
     if check and done.returncode:
@@ -87,32 +82,52 @@ def run(
     return done
 
 
-def _read_lines(process: subprocess.Popen[str], lines: list[str], on_line: Callable[[str], None] | None) -> None:
-    assert process.stderr is not None  # noqa: S101 - opened as a pipe above
-    for raw in process.stderr:
-        line = without_credentials(raw)
-        lines.append(line)
-        if on_line is not None:
-            on_line(printable(line.rstrip()))
+def _drain(
+    process: subprocess.Popen[str], timeout: float, on_line: Callable[[str], None] | None
+) -> tuple[str, list[str], bool]:
+    """Stdout, the lines of stderr, and whether all of the program ended in time; afterwards nothing of it runs."""
+    output: list[str] = []
+    errors: list[str] = []
+    readers = (
+        Thread(target=_read_all, args=(process.stdout, output), daemon=True),
+        Thread(target=_read_lines, args=(process.stderr, errors, on_line), daemon=True),
+    )
+    deadline = time.monotonic() + timeout
+    try:
+        for reader in readers:
+            reader.start()
+        process.wait(timeout)
+        for reader in readers:
+            reader.join(max(0.0, deadline - time.monotonic()))
+        ended = not any(reader.is_alive() for reader in readers)
+    except subprocess.TimeoutExpired:
+        ended = False
+    finally:
+        _end_group(process)
+        for reader in readers:
+            reader.join()
+    return "".join(output), errors, ended
 
 
-def _wait(process: subprocess.Popen[str], timeout: float) -> str:
-    """Read stdout to its end, in a thread so that the time is bounded."""
-    parts: list[str] = []
-    stream = process.stdout
-    assert stream is not None  # noqa: S101 - opened as a pipe above
-    reader = Thread(target=lambda: parts.append(stream.read()), daemon=True)
-    reader.start()
-    process.wait(timeout)
-    reader.join()
-    return "".join(parts)
+def _read_all(stream: IO[str], parts: list[str]) -> None:
+    with stream:
+        parts.append(stream.read())
+
+
+def _read_lines(stream: IO[str], lines: list[str], on_line: Callable[[str], None] | None) -> None:
+    with stream:
+        for raw in stream:
+            line = without_credentials(raw)
+            lines.append(line)
+            if on_line is not None:
+                on_line(printable(line.rstrip()))
 
 
 def _end_group(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    """End whatever still runs of it: the program after an interruption, or what it left behind."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _last_lines(lines: Sequence[str]) -> str:

@@ -38,7 +38,7 @@ class Digest(str):
 
     __slots__ = ()
 
-    def __new__(cls, text: str) -> Digest:
+    def __new__(cls, text: str) -> Digest:  # noqa: D102 - described by the class
         if not _DIGEST.fullmatch(text):
             raise ReferenceSyntaxError(f"digest {text!r}: not of the form sha256:<64 lower-case hex digits>")
         return super().__new__(cls, text)
@@ -76,7 +76,8 @@ class Platform(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
         parts = text.strip().lower().split("/")
         if len(parts) not in (2, 3) or not all(_PLATFORM_PART.fullmatch(part) for part in parts):
             raise ReferenceSyntaxError(
-                f"platform {text!r}: expected os/architecture[/variant]", hint="For example: --platform linux/amd64"
+                f"platform {text!r}: expected os/architecture[/variant]",
+                hint="For example: --platform linux/amd64",
             )
         architecture = _ARCHITECTURES.get(parts[1], parts[1])
         variant = parts[2] if len(parts) == 3 else None

@@ -43,7 +43,7 @@ def staged_folder(target: Path) -> Iterator[Path]:
         WriteError: the place beside ``target`` is not writable, or fills up.
     """
     discard_leftovers(target)
-    staging = target.parent / f"{_STAGING}{target.name}.{secrets.token_hex(4)}"
+    staging = target.parent / _temporary_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         staging.mkdir()
@@ -51,7 +51,8 @@ def staged_folder(target: Path) -> Iterator[Path]:
     except OSError as error:
         place = error.filename or staging
         raise WriteError(
-            f"{place}: cannot be written: {error.strerror}", hint=f"envsync writes beside {target}; it is unchanged."
+            f"{place}: cannot be written: {error.strerror}",
+            hint=f"envsync writes beside {target}; it is unchanged.",
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
@@ -80,8 +81,26 @@ def discard_leftovers(target: Path) -> None:
     if target.parent.is_dir():
         prefix = f"{_STAGING}{target.name}."
         for entry in target.parent.iterdir():
-            if entry.name.startswith(prefix):
+            if entry.name.startswith(prefix) and not _has_living_maker(entry.name):
                 shutil.rmtree(entry, ignore_errors=True)
+
+
+def _temporary_name(target: Path) -> str:
+    return f"{_STAGING}{target.name}.{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def _has_living_maker(name: str) -> bool:
+    """Whether the process whose ID is in a temporary name still runs: another envsync, at work beside this one."""
+    maker = name.rpartition(".")[2].partition("-")[0]
+    if not maker.isdigit():
+        return False
+    try:
+        os.kill(int(maker), 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
 
 
 def write_file(target: Path, data: bytes) -> None:
@@ -90,7 +109,7 @@ def write_file(target: Path, data: bytes) -> None:
     Raises:
         WriteError: says why not.
     """
-    temporary = target.parent / f"{_STAGING}{target.name}.{secrets.token_hex(4)}"
+    temporary = target.parent / _temporary_name(target)
     try:
         temporary.write_bytes(data)
         temporary.replace(target)

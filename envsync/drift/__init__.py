@@ -1,0 +1,1 @@
+"""Comparing two snapshots: pure functions from two of them to findings."""

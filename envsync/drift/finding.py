@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable
+from typing import Literal, get_args
 
 from envsync.model import Record
 
@@ -13,17 +14,22 @@ Kind = Literal[
     "interpreter-implementation",
     "interpreter-abi",
     "distribution-missing",
-    "distribution-extra",
     "distribution-version",
     "distribution-origin",
     "distribution-modified",
+    "distribution-extra",
     "environment-variable",
+    "os-architecture",
     "os-release",
     "os-package-missing",
-    "os-package-version",
     "os-package-architecture",
+    "os-package-version",
+    "os-package-extra",
     "os-not-comparable",
 ]
+
+SCOPES: frozenset[Scope] = frozenset(get_args(Scope))
+"""All scopes: what is compared unless somebody chose less."""
 
 
 class Finding(Record, frozen=True, kw_only=True):
@@ -41,4 +47,33 @@ class Finding(Record, frozen=True, kw_only=True):
     impact: str
     """One sentence: what this may break."""
     fix: str | None = None
-    """What to type, or do."""
+    """A command to type; or, beginning with a capital, a sentence that says what to do."""
+
+
+class NotCompared(Record, frozen=True, kw_only=True):
+    """What nothing can be said about: partial knowledge, which is no drift."""
+
+    subject: str
+    reason: str
+
+
+def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort, most important first: by severity, scope (python, env, os), kind, subject."""
+    return tuple(sorted(findings, key=_rank))
+
+
+_SEVERITY_RANK: dict[Severity, int] = {"error": 0, "warning": 1, "note": 2}
+_SCOPE_RANK: dict[Scope, int] = {"python": 0, "env": 1, "os": 2}
+_KIND_RANK: dict[Kind, int] = {kind: rank for rank, kind in enumerate(get_args(Kind))}
+
+
+def _rank(finding: Finding) -> tuple[int, int, int, str, str, str, str]:
+    return (
+        _SEVERITY_RANK[finding.severity],
+        _SCOPE_RANK[finding.scope],
+        _KIND_RANK[finding.kind],
+        finding.subject.lower(),
+        finding.subject,
+        finding.expected or "",
+        finding.actual or "",
+    )

@@ -1,0 +1,1 @@
+"""Asking a running container for the facts of its environment."""

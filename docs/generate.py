@@ -1,0 +1,70 @@
+"""Writes the parts of docs/ and lockfiles/ that the code determines: JSON Schemas, CLI reference, published locks.
+
+Run by ``make golden``; tests assert that nothing is out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = ("pull", "create", "diff", "images")
+
+
+def schemas() -> dict[Path, str]:
+    """Path -> text of each JSON Schema."""
+    from envsync.lock.codec import snapshot_schema
+    from envsync.report.json import schema
+
+    folder = ROOT / "docs" / "schemas"
+    return {
+        folder / "snapshot.schema.json": json.dumps(snapshot_schema(), indent=2) + "\n",
+        folder / "diff.schema.json": json.dumps(schema(), indent=2) + "\n",
+    }
+
+
+def cli_reference() -> str:
+    """The text of docs/cli.md: what ``--help`` prints, for each command."""
+    parts = [
+        "# Command line",
+        "Generated from `--help` by `make golden`. Exit codes of every command: 0 done, no drift; 1 done, with drift\n"
+        "or with something that could not be read or reproduced; 2 could not be carried out. Results go to stdout,\n"
+        "everything else to stderr.",
+    ]
+    for command in ("", *COMMANDS):
+        words = [sys.executable, "-m", "envsync", *([command] if command else []), "--help"]
+        env = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "PYTHONPATH": str(ROOT)}
+        shown = subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout
+        text = shown.replace("python -m envsync", "envsync").strip()
+        parts += [f"## {f'envsync {command}'.strip()}", f"```text\n{text}\n```"]
+    return "\n\n".join(parts) + "\n"
+
+
+def write_published_locks(root: Path) -> None:
+    """Write the locks of published lists; a lock that was pulled from the real image stays."""
+    from envsync.lock.store import SNAPSHOT, lock_path, read_lock, write_lock
+    from envsync.model import ListSource
+    from envsync.official.published import published_snapshots
+    from envsync.reference import ImageName
+
+    for snapshot in published_snapshots():
+        assert isinstance(snapshot.source, ListSource)
+        path = lock_path(root, ImageName.parse(snapshot.source.reference))
+        if not (path / SNAPSHOT).exists() or isinstance(read_lock(path).snapshot.source, ListSource):
+            write_lock(path, snapshot)
+
+
+def main() -> None:
+    """Write everything."""
+    for path, text in schemas().items():
+        path.write_text(text, encoding="utf-8")
+    (ROOT / "docs" / "cli.md").write_text(cli_reference(), encoding="utf-8")
+    write_published_locks(ROOT / "lockfiles")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""``envsync diff``."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from envsync.cli import console
+from envsync.cli.options import InterpreterOption, Lockfiles, PlatformOption, lockfiles_folder, pull_options
+from envsync.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from envsync.drift.finding import Scope
+
+
+class Only(str, Enum):
+    """What ``--only`` takes: a scope of findings. Typer wants an Enum where an option repeats."""
+
+    PYTHON = "python"
+    OS = "os"
+    ENV = "env"
+
+
+def diff(
+    a: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[A]",
+            help="An environment, a lock directory or an image: the side that is right. "
+            "Left out: the lock that the environment was made from.",
+            show_default=False,
+        ),
+    ] = None,
+    b: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[B]",
+            help="The side that is judged. Left out: the active environment, else ./.venv.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        list[Only] | None,
+        typer.Option(help="Compare only this: python, os (packages) or env (variables). May be repeated."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Leave this distribution, OS package or variable out. May be repeated."),
+    ] = None,
+    verify: Annotated[bool, typer.Option("--verify", help="Hash every installed file against its RECORD.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/schemas/diff.schema.json).")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Do not fold long lists.")] = False,
+    platform: PlatformOption = None,
+    interpreter: InterpreterOption = None,
+    lockfiles: Lockfiles = None,
+) -> int:
+    """Say what differs, what it breaks, and what to type.
+
+    Without arguments: the active environment (else ./.venv) and this machine, against the lock it was made from.
+
+    What a project accepts can be kept in pyproject.toml: [tool.envsync] with only, ignore and lockfiles.
+    """
+    from envsync import diff as core
+    from envsync import settings
+    from envsync.drift.names import normalized
+    from envsync.pull import Progress as PullProgress
+    from envsync.report import json, text
+
+    chosen = settings.load(Path.cwd())
+    options = core.DiffOptions(
+        scopes=_scopes(only) or chosen.only,
+        ignore=chosen.ignore | {normalized(name) for name in ignore or ()},
+        verify=verify,
+    )
+    with Progress() as progress:
+        found = core.diff(
+            a,
+            b,
+            lockfiles_folder(lockfiles, chosen),
+            options=options,
+            pull=pull_options(platform, interpreter),
+            progress=PullProgress(step=progress.step, layer=progress.layer),
+        )
+    if as_json:
+        console.data(json.render(found.findings, found.comparison))
+    else:
+        width = min(console.width(), 100)
+        console.data(
+            text.render(found.findings, found.comparison, width=width, colour=console.colour(), fold=not every)
+        )
+    return 1 if found.findings else 0
+
+
+def _scopes(only: list[Only] | None) -> frozenset[Scope]:
+    return frozenset(scope.value for scope in only or ())

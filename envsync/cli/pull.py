@@ -1,0 +1,100 @@
+"""``envsync pull``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from envsync.cli import console
+from envsync.cli.options import InterpreterOption, Lockfiles, PlatformOption, lockfiles_folder, pull_options
+from envsync.cli.progress import Progress
+from envsync.errors import EnvsyncError, UsageError
+
+if TYPE_CHECKING:
+    from envsync.pull import Pulled, PullOptions
+
+
+def pull(
+    image: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="IMAGE",
+            help="NAME[:TAG][@DIGEST] or docker:NAME of the local engine (pulled by it where absent); "
+            "docker-archive:FILE, oci-archive:FILE or oci:DIR[:TAG] without any engine.",
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Pull every official image that is not gone; go on past failures.")
+    ] = False,
+    method: Annotated[
+        Literal["auto", "run", "read", "both"],
+        typer.Option(
+            help="run: ask a container without network or rights. read: read the layers, execute nothing. "
+            "both: do both and fail where they differ. auto: run from an engine, read from a file.",
+        ),
+    ] = "auto",
+    platform: PlatformOption = None,
+    interpreter: InterpreterOption = None,
+    lockfiles: Lockfiles = None,
+) -> int:
+    """Write the lock of an image: requirements, constraints, OS packages and a snapshot of all that was learnt.
+
+    Prints the lock directory. A second pull of the same image changes nothing.
+    """
+    if every == (image is not None):
+        raise UsageError("pull: needs one IMAGE, or --all", hint="For example: envsync pull digdag/digdag-python:3.7")
+    options = pull_options(platform, interpreter, method)
+    root = lockfiles_folder(lockfiles)
+    if image is None:
+        return _pull_all(root, options)
+    pulled = pull_one(image, root, options)
+    report(pulled)
+    console.data(str(pulled.written.path))
+    return 1 if pulled.snapshot.skipped else 0
+
+
+def pull_one(image: str, root: Path, options: PullOptions) -> Pulled:
+    """Pull one image with progress."""
+    from envsync import pull as core
+    from envsync.reference import parse_reference
+
+    with Progress() as progress:
+        return core.pull(
+            parse_reference(image),
+            root,
+            options,
+            core.Progress(step=progress.step, layer=progress.layer),
+        )
+
+
+def report(pulled: Pulled) -> None:
+    """Say on stderr what was learnt, what changed, and what to type next."""
+    from envsync.report.pulled import render_pulled
+
+    console.say(render_pulled(pulled.snapshot, pulled.written).rstrip())
+
+
+def _pull_all(root: Path, options: PullOptions) -> int:
+    from envsync.official import catalogue
+
+    names = [f"{image.repository}:{tag.tag}" for image in catalogue() for tag in image.tags if tag.status != "gone"]
+    outcome: list[tuple[str, str]] = []
+    failed = partial = 0
+    for name in names:
+        try:
+            pulled = pull_one(name, root, options)
+        except EnvsyncError as error:
+            console.error(error)
+            outcome.append((name, f"failed: {error.message.splitlines()[0]}"))
+            failed += 1
+            continue
+        partial += bool(pulled.snapshot.skipped)
+        report(pulled)
+        outcome.append((name, pulled.written.status))
+        console.data(str(pulled.written.path))
+    console.say(f"\n{len(names) - failed} of {len(names)} images pulled")
+    for name, result in outcome:
+        console.say(f"  {name:<44} {result}")
+    return 2 if failed else 1 if partial else 0

@@ -1,0 +1,157 @@
+"""``diff``: two sides, each an environment, a lock or an image -> findings."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from envsync.build.marker import Marker, read_marker
+from envsync.drift.changes import find_changes
+from envsync.drift.compare import compare
+from envsync.drift.comparison import Comparison, describe_comparison
+from envsync.drift.finding import SCOPES, Finding, NotCompared, Scope, ranked
+from envsync.drift.names import normalized
+from envsync.drift.variables import compared_names
+from envsync.errors import LockError, UsageError
+from envsync.local import describe
+from envsync.locate import default_environment, is_environment, lock_at_hand
+from envsync.lock.store import read_lock
+from envsync.model import ImageSource, LocalSource, Snapshot
+from envsync.pull import Progress, PullOptions, take_snapshot
+from envsync.reference import parse_reference
+
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
+
+class DiffOptions(Struct, frozen=True, kw_only=True):
+    """What to compare, and how deep."""
+
+    scopes: frozenset[Scope] = SCOPES
+    ignore: frozenset[NormalizedName] = frozenset()
+    verify: bool = False
+    """Hash every file of an environment against its RECORD."""
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """The findings, and what was compared."""
+
+    findings: tuple[Finding, ...]
+    comparison: Comparison
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """One thing to compare."""
+
+    snapshot: Snapshot
+    lock: str | None = None
+    """The lock directory it was read from."""
+    notes: tuple[NotCompared, ...] = ()
+
+
+def diff(
+    first: str | None,
+    second: str | None,
+    root: Path,
+    *,
+    options: DiffOptions,
+    pull: PullOptions,
+    progress: Progress,
+) -> Difference:
+    """Compare two sides.
+
+    Args:
+        first: an environment, lock directory or image. Alone, an environment is compared with the lock it was made
+            from, anything else with the environment that is active (or ``./.venv``). ``None``: that environment.
+        second: the other one; it is judged by the first.
+        root: the folder of lock directories.
+        options: what to compare.
+        pull: how to look at an image of which there is no lock.
+        progress: where that tells how far it is.
+
+    Raises:
+        EnvsyncError: a side cannot be found or read.
+    """
+    if second is not None and first is not None:
+        expected = _side(first, root, pull, progress)
+        actual = _side(second, root, pull, progress, variables=compared_names(expected.snapshot))
+        return _compare(expected, actual, options, {})
+    if first is not None and not is_environment(Path(first)):
+        expected, environment = _side(first, root, pull, progress), default_environment()
+    else:
+        environment = Path(first) if first is not None else default_environment()
+        expected = _lock_of(environment)
+    marker = read_marker(environment)
+    actual = Side(snapshot=describe(environment, env_names=compared_names(expected.snapshot)))
+    reasons = {part.name: part.reason for part in marker.not_reproducible} if marker else {}
+    return _compare(expected, actual, options, reasons)
+
+
+def _side(text: str, root: Path, pull: PullOptions, progress: Progress, *, variables: Collection[str] = ()) -> Side:
+    path = Path(text)
+    if is_environment(path):
+        return Side(snapshot=describe(path, env_names=variables))
+    if path.is_dir() and (text.startswith((".", "/", "~")) or text.endswith("/")):
+        located = lock_at_hand(text, root) if (path / "snapshot.json").exists() else None
+        if located is None:
+            raise UsageError(
+                f"{text}: neither an environment (no pyvenv.cfg, no bin/python) nor a lock directory (no snapshot.json)"
+            )
+        return Side(snapshot=located.lock.snapshot, lock=str(located.lock.path))
+    located = lock_at_hand(text, root)
+    if located is not None:
+        return Side(snapshot=located.lock.snapshot, lock=str(located.lock.path))
+    return Side(snapshot=take_snapshot(parse_reference(text), pull, progress))
+
+
+def _lock_of(environment: Path) -> Side:
+    """The lock that an environment was made from, as it is now."""
+    marker = read_marker(environment)
+    if marker is None:
+        raise UsageError(
+            f"{environment}: envsync did not make this environment, so nothing tells what it should equal",
+            hint="Name what to compare it with: envsync diff IMAGE, or envsync diff LOCK ENV",
+        )
+    try:
+        lock = read_lock(Path(marker.lock.directory))
+    except LockError as error:
+        raise LockError(
+            f"{environment} was made from the lock {marker.lock.directory}: {error.message}",
+            hint=f"Pull it again (envsync pull {marker.lock.reference}), or name another side.",
+        ) from error
+    return Side(snapshot=lock.snapshot, lock=str(lock.path), notes=_moved(marker, lock.snapshot))
+
+
+def _moved(marker: Marker, snapshot: Snapshot) -> tuple[NotCompared, ...]:
+    """Say so when the lock is another one than the environment was made from."""
+    if isinstance(snapshot.source, ImageSource) and snapshot.source.config_digest != marker.lock.config_digest:
+        reason = "the lock was pulled anew since; this compares with what it is now"
+        return (NotCompared(subject=f"the lock that {marker.environment} was made from", reason=reason),)
+    return ()
+
+
+def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mapping[str, str]) -> Difference:
+    accepted = {normalized(name): reason for name, reason in reasons.items()}
+    findings = compare(
+        expected.snapshot, actual.snapshot, scopes=options.scopes, ignore=options.ignore, accepted=accepted
+    )
+    notes = (*expected.notes, *actual.notes)
+    if "python" in options.scopes and isinstance(actual.snapshot.source, LocalSource):
+        changed, unread = find_changes(actual.snapshot, verify=options.verify, ignore=options.ignore)
+        findings, notes = ranked((*findings, *changed)), (*notes, *unread)
+    return Difference(
+        findings=findings,
+        comparison=describe_comparison(
+            expected.snapshot,
+            actual.snapshot,
+            findings,
+            scopes=options.scopes,
+            ignore=options.ignore,
+            expected_lock=expected.lock,
+            actual_lock=actual.lock,
+            also_not_compared=notes,
+        ),
+    )

@@ -1,0 +1,219 @@
+"""Files of a local environment that are not what was installed, by the ``RECORD`` of each distribution."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from envsync.drift import fixes
+from envsync.drift.finding import Finding, NotCompared, ranked
+from envsync.drift.names import normalized
+from envsync.drift.record import RecordEntry, RecordError, parse_record
+from envsync.files import FileReadError, HostTree
+from envsync.model import Distribution, Snapshot
+from envsync.redaction import printable
+
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
+CHUNK = 64 * 1024
+"""Bytes read at once while hashing."""
+
+_WITHOUT_HASH = (".pyc", "/RECORD", "/RECORD.jws", "/RECORD.p7s")
+_CLOCK_SLACK_NS = 2_000_000_000
+"""Files that one installation writes within this time of its RECORD belong to it."""
+_NAMES_SHOWN = 3
+_TRUSTED_HASHES = frozenset({"sha256", "sha384", "sha512", "sha224", "blake2b", "blake2s", "sha3_256", "sha3_512"})
+
+
+class _File(Struct, frozen=True):
+    """A file that RECORD lists, and where it is."""
+
+    entry: RecordEntry
+    path: str
+
+
+class _Check(Struct, kw_only=True):
+    """What was seen of one distribution."""
+
+    distribution: Distribution
+    files: int = 0
+    missing: list[str] = []
+    changed: list[str] = []
+    outside: list[str] = []
+    unread: list[str] = []
+    to_hash: list[_File] = []
+
+
+def find_changes(
+    snapshot: Snapshot, *, verify: bool = False, ignore: frozenset[NormalizedName] = frozenset()
+) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
+    """Compare the files of a local environment with the ``RECORD`` files in it.
+
+    The quick check finds files that are missing, have another size, or were written after their RECORD and
+    have another hash; ``verify`` hashes every file. Bytecode, which Python writes itself, does not count.
+
+    Args:
+        snapshot: of the local environment.
+        verify: read and hash every file.
+        ignore: normalised names of distributions that do not count.
+    """
+    checks: list[_Check] = []
+    skipped: list[NotCompared] = []
+    without_record: list[str] = []
+    for distribution in snapshot.distributions:
+        if normalized(distribution.name) in ignore or distribution.location is None:
+            continue
+        try:
+            found = _read_record(distribution)
+        except (RecordError, FileReadError) as error:
+            skipped.append(NotCompared(subject=f"files of {distribution.name}", reason=printable(error.message)))
+            continue
+        if found is None:
+            without_record.append(distribution.name)
+        else:
+            roots = _roots(snapshot, str(distribution.location))
+            checks.append(_look_at(distribution, *found, roots=roots, verify=verify))
+    _hash_files(checks)
+    if without_record:
+        skipped.append(NotCompared(subject=f"files of {', '.join(without_record)}", reason="installed without RECORD"))
+    if not verify and checks:
+        skipped.append(NotCompared(subject="contents of files", reason="only size and time (--verify reads them all)"))
+    environment = str(getattr(snapshot.source, "path", snapshot.python.prefix))
+    findings = ranked(_finding(check, environment) for check in checks if check.missing or check.changed)
+    return findings, (*(note for check in checks for note in _notes(check)), *skipped)
+
+
+def _read_record(distribution: Distribution) -> tuple[tuple[RecordEntry, ...], int] | None:
+    """The entries and the time of change (nanoseconds) of a RECORD; ``None`` where there is none."""
+    if distribution.metadata is None:
+        return None
+    path = distribution.metadata / "RECORD"
+    try:
+        changed = Path(path).stat().st_mtime_ns
+    except OSError:
+        return None
+    text = HostTree().read(path).decode("utf-8", "surrogateescape")
+    return parse_record(text), changed
+
+
+def _roots(snapshot: Snapshot, location: str) -> tuple[str, ...]:
+    """The folders that files of a distribution may be in, each with a slash at its end."""
+    python = snapshot.python
+    prefixes = {f"{prefix}/" for prefix in (python.prefix, python.base_prefix) if prefix is not None}
+    holding = tuple(prefix for prefix in prefixes if location.startswith(prefix))
+    if holding:
+        # The longest, so that a distribution of a venv may not list files of its base around it.
+        return (max(holding, key=len),)
+    library = next((parent for parent in PurePosixPath(location).parents if parent.name in ("lib", "lib64")), None)
+    return (f"{library.parent if library else location}/",)
+
+
+def _look_at(
+    distribution: Distribution,
+    entries: Sequence[RecordEntry],
+    recorded_at: int,
+    *,
+    roots: tuple[str, ...],
+    verify: bool,
+) -> _Check:
+    """Look at each file once, without reading it."""
+    check = _Check(distribution=distribution)
+    base = f"{distribution.location}/"
+    latest = recorded_at + _CLOCK_SLACK_NS
+    for entry in entries:
+        name = entry.path
+        if name.endswith(_WITHOUT_HASH):
+            continue
+        path = base + name
+        if name.startswith("/") or ".." in name:
+            path = os.path.normpath(name if name.startswith("/") else path)
+            if not path.startswith(roots):
+                check.outside.append(name)
+                continue
+        check.files += 1
+        try:
+            status = os.stat(path)  # noqa: PTH116 - tens of thousands of files: plain strings
+        except (FileNotFoundError, NotADirectoryError):
+            check.missing.append(name)
+            continue
+        except OSError:
+            check.unread.append(name)
+            continue
+        if not stat.S_ISREG(status.st_mode) or entry.size not in (None, status.st_size):
+            check.changed.append(name)
+        elif entry.algorithm in _TRUSTED_HASHES and (verify or status.st_mtime_ns > latest):
+            check.to_hash.append(_File(entry, path))
+    return check
+
+
+def _hash_files(checks: Sequence[_Check]) -> None:
+    files = [(check, file) for check in checks for file in check.to_hash]
+    if not files:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 1)) as pool:
+        digests = pool.map(_digest, [file for _, file in files], chunksize=64)
+        for (check, file), digest in zip(files, digests, strict=True):
+            if digest is None:
+                check.unread.append(file.entry.path)
+            elif digest != file.entry.digest:
+                check.changed.append(file.entry.path)
+
+
+def _digest(file: _File) -> str | None:
+    """The hash in RECORD's spelling; ``None`` where the file cannot be read."""
+    import hashlib
+    from base64 import urlsafe_b64encode
+
+    digest = hashlib.new(file.entry.algorithm or "sha256", usedforsecurity=False)
+    try:
+        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - as above
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+    except OSError:
+        return None
+    return urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
+
+
+def _finding(check: _Check, environment: str) -> Finding:
+    told = [f"{len(names)} {what}: {_shown(names)}" for what, names in _groups(check) if names]
+    return Finding(
+        kind="distribution-modified",
+        scope="python",
+        severity="error" if check.missing else "warning",
+        subject=check.distribution.name,
+        expected=f"{check.files} files as installed",
+        actual="; ".join(told),
+        impact=(
+            "What imports or runs the missing files fails."
+            if check.missing
+            else "It runs code that is not what was installed."
+        ),
+        fix=fixes.reinstall_distribution(check.distribution, environment),
+    )
+
+
+def _groups(check: _Check) -> Iterator[tuple[str, list[str]]]:
+    yield "missing", check.missing
+    yield "changed", check.changed
+
+
+def _notes(check: _Check) -> Iterator[NotCompared]:
+    subject = f"files of {check.distribution.name}"
+    if check.outside:
+        reason = f"RECORD lists files outside of the environment: {_shown(check.outside)}"
+        yield NotCompared(subject=subject, reason=reason)
+    if check.unread:
+        yield NotCompared(subject=subject, reason=f"cannot be read: {_shown(check.unread)}")
+
+
+def _shown(names: Sequence[str], printer: Callable[[str], str] = printable) -> str:
+    rest = len(names) - _NAMES_SHOWN
+    return ", ".join(map(printer, sorted(names)[:_NAMES_SHOWN])) + (f" and {rest} more" if rest > 0 else "")

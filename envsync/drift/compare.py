@@ -1,0 +1,95 @@
+"""Comparing two snapshots. Pure: whatever is compared was read before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from envsync.drift.distributions import INSTALLERS, by_name, compare_distributions
+from envsync.drift.finding import SCOPES, Finding, NotCompared, Scope, ranked
+from envsync.drift.interpreter import compare_interpreters
+from envsync.drift.names import normalized
+from envsync.drift.operating_system import compare_systems
+from envsync.drift.variables import compare_variables, withheld_names
+from envsync.model import ImageSource, ListSource, LocalSource, Snapshot
+
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
+_SCOPE_TITLES: dict[Scope, str] = {
+    "python": "Python",
+    "env": "environment variables",
+    "os": "operating system",
+}
+
+
+def compare(
+    expected: Snapshot,
+    actual: Snapshot,
+    *,
+    scopes: frozenset[Scope] = SCOPES,
+    ignore: frozenset[NormalizedName] = frozenset(),
+    accepted: Mapping[NormalizedName, str] | None = None,
+) -> tuple[Finding, ...]:
+    """All drift of ``actual`` from ``expected``, most important first.
+
+    Args:
+        expected: the image, list or environment that is right (A).
+        actual: the other one (B).
+        scopes: what to compare.
+        ignore: normalised names of distributions, OS packages and variables that do not count.
+        accepted: distributions that are known not to be reproducible here, with the reason.
+    """
+    findings: list[Finding] = []
+    if "python" in scopes:
+        findings += compare_interpreters(expected, actual)
+        findings += compare_distributions(expected, actual, accepted=accepted or {})
+    if "env" in scopes:
+        findings += compare_variables(expected, actual)
+    if "os" in scopes:
+        findings += compare_systems(expected, actual)
+    return ranked(finding for finding in findings if normalized(finding.subject) not in ignore)
+
+
+def not_compared(
+    expected: Snapshot,
+    actual: Snapshot,
+    *,
+    scopes: frozenset[Scope] = SCOPES,
+    ignore: frozenset[NormalizedName] = frozenset(),
+) -> tuple[NotCompared, ...]:
+    """What :func:`compare` said nothing about, and why."""
+    return tuple(_not_compared(expected, actual, scopes, ignore))
+
+
+def _not_compared(
+    expected: Snapshot, actual: Snapshot, scopes: frozenset[Scope], ignore: frozenset[NormalizedName]
+) -> Iterator[NotCompared]:
+    left_out = [title for scope, title in _SCOPE_TITLES.items() if scope not in scopes]
+    if left_out:
+        yield NotCompared(subject=", ".join(left_out), reason="not asked for")
+    if ignore:
+        yield NotCompared(subject=", ".join(sorted(ignore)), reason="ignored by choice")
+    for side in (expected, actual):
+        if isinstance(side.source, ListSource):
+            yield from _unknown_to_list(side, scopes)
+    if "env" in scopes and (withheld := withheld_names(expected, actual)):
+        yield NotCompared(subject=", ".join(withheld), reason="only whether it is set: its value was withheld")
+    if "os" in scopes and isinstance(expected.source, ImageSource | LocalSource) and not expected.os_packages:
+        yield NotCompared(subject="OS packages", reason="none are known of the first side")
+    for side in (expected, actual):
+        for skipped in side.skipped:
+            yield NotCompared(subject=skipped.subject, reason=f"{skipped.place}: {skipped.reason}")
+
+
+def _unknown_to_list(side: Snapshot, scopes: frozenset[Scope]) -> Iterator[NotCompared]:
+    unknown = [title for scope, title in _SCOPE_TITLES.items() if scope in scopes and scope != "python"]
+    if unknown:
+        yield NotCompared(subject=", ".join(unknown), reason="a published list of distributions does not tell them")
+    if "python" not in scopes:
+        return
+    if unnamed := sorted(INSTALLERS - by_name(side.distributions).keys()):
+        yield NotCompared(subject=", ".join(unnamed), reason="the published list does not name them")
+    if side.python.version.count(".") < 2:
+        reason = f"the published list only says {side.python.version}"
+        yield NotCompared(subject="patch version of Python", reason=reason)

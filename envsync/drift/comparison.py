@@ -1,0 +1,120 @@
+"""What was compared with what: all that a report says besides the findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from envsync.drift.compare import not_compared
+from envsync.drift.distributions import by_name
+from envsync.drift.finding import SCOPES, Finding, Kind, NotCompared, Scope
+from envsync.drift.names import normalized
+from envsync.drift.operating_system import release_name
+from envsync.model import ImageSource, ListSource, LocalSource, Snapshot
+from envsync.redaction import printable
+
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """One side of a comparison."""
+
+    kind: Literal["image", "list", "local"]
+    """An image that was run or read, a published list, or an environment on this machine."""
+    name: str
+    """The image's reference, or the environment's path."""
+    lock: str | None
+    """The lock directory it was read from."""
+    digest: str | None
+    """Of the image's manifest or index."""
+    config_digest: str | None
+    """Of the image's config."""
+    dated: str | None
+    """When the image was built, or the list published."""
+    python: str
+    """The interpreter's version."""
+    operating_system: str | None
+    platform: str | None
+    """``linux/amd64``."""
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """Distributions of the expected side, ignored ones left out."""
+
+    compared: int
+    identical: int
+
+
+class Comparison(Struct, frozen=True, kw_only=True):
+    """The frame around the findings."""
+
+    expected: Side
+    actual: Side
+    distributions: Counts
+    not_compared: tuple[NotCompared, ...]
+
+
+_DIFFERENT: frozenset[Kind] = frozenset(
+    {"distribution-missing", "distribution-version", "distribution-origin", "distribution-modified"}
+)
+
+
+def describe_comparison(
+    expected: Snapshot,
+    actual: Snapshot,
+    findings: Iterable[Finding],
+    *,
+    scopes: frozenset[Scope] = SCOPES,
+    ignore: frozenset[NormalizedName] = frozenset(),
+    expected_lock: str | None = None,
+    actual_lock: str | None = None,
+    also_not_compared: tuple[NotCompared, ...] = (),
+) -> Comparison:
+    """Say what was compared, how much of it is identical, and what was not compared.
+
+    Args:
+        expected: A.
+        actual: B.
+        findings: all that was found, by :func:`compare` and :func:`find_changes`.
+        scopes: as given to :func:`compare`.
+        ignore: as given to :func:`compare`.
+        expected_lock: the lock directory that A was read from.
+        actual_lock: the lock directory that B was read from.
+        also_not_compared: what :func:`find_changes` could not look at.
+    """
+    names = by_name(expected.distributions).keys() - ignore if "python" in scopes else set()
+    different = {normalized(f.subject) for f in findings if f.kind in _DIFFERENT}
+    return Comparison(
+        expected=_side(expected, expected_lock),
+        actual=_side(actual, actual_lock),
+        distributions=Counts(compared=len(names), identical=len(names - different)),
+        not_compared=(*not_compared(expected, actual, scopes=scopes, ignore=ignore), *also_not_compared),
+    )
+
+
+def _side(snapshot: Snapshot, lock: str | None) -> Side:
+    digest = config_digest = dated = None
+    kind: Literal["image", "list", "local"]
+    match snapshot.source:
+        case ImageSource() as image:
+            kind, name, dated = "image", image.reference, image.created
+            digest, config_digest = image.digest, image.config_digest
+        case ListSource() as published:
+            kind, name, dated = "list", published.reference, published.date
+        case LocalSource(path=path):
+            kind, name = "local", str(path)
+    return Side(
+        kind=kind,
+        # A path may hold bytes that are no text; JSON cannot carry them as they are.
+        name=printable(name),
+        lock=None if lock is None else printable(lock),
+        digest=None if digest is None else str(digest),
+        config_digest=None if config_digest is None else str(config_digest),
+        dated=dated,
+        python=snapshot.python.version,
+        operating_system=release_name(snapshot.os) if snapshot.os is not None else None,
+        platform=None if snapshot.platform is None else str(snapshot.platform),
+    )

@@ -1,0 +1,192 @@
+"""Drift of the operating system: architecture, release, packages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from envsync.drift import fixes
+from envsync.drift.finding import Finding
+from envsync.model import ListSource, LocalSource, OperatingSystem, OsPackage, Snapshot
+from envsync.redaction import printable
+
+_ANY_ARCHITECTURE = frozenset({"all", "noarch"})
+
+
+def compare_systems(expected: Snapshot, actual: Snapshot) -> Iterator[Finding]:
+    """What the expected side has and the other one has not, or otherwise.
+
+    Packages that only a machine has are no drift: a laptop has thousands. Of two images they are. A published
+    list tells nothing of its system.
+    """
+    if isinstance(expected.source, ListSource) or isinstance(actual.source, ListSource):
+        return
+    yield from _compare_architectures(expected, actual)
+    if expected.os is not None:
+        yield from _compare_releases(expected.os, actual.os or OperatingSystem())
+    if not expected.os_packages:
+        return
+    managers = {package.manager for package in expected.os_packages}
+    if not managers & {package.manager for package in actual.os_packages or ()}:
+        yield _not_comparable(expected.os_packages, actual)
+        return
+    yield from _compare_packages(expected, actual)
+
+
+def _compare_architectures(expected: Snapshot, actual: Snapshot) -> Iterator[Finding]:
+    if expected.platform is None or actual.platform is None:
+        return
+    ours, theirs = expected.platform.architecture, actual.platform.architecture
+    if ours != theirs:
+        yield Finding(
+            kind="os-architecture",
+            scope="os",
+            severity="warning",
+            subject="architecture",
+            expected=ours,
+            actual=theirs,
+            impact="Another CPU architecture: compiled distributions are other files, or do not exist.",
+        )
+
+
+def _compare_releases(ours: OperatingSystem, theirs: OperatingSystem) -> Iterator[Finding]:
+    if (ours.id, ours.version_id) == (theirs.id, theirs.version_id):
+        return
+    yield Finding(
+        kind="os-release",
+        scope="os",
+        severity="warning",
+        subject="operating system",
+        expected=release_name(ours),
+        actual=release_name(theirs),
+        impact=_libc_impact(ours, theirs),
+    )
+
+
+def release_name(system: OperatingSystem) -> str:
+    """For people, safe to print: ``Debian GNU/Linux 12 (bookworm)``."""
+    return printable(system.pretty_name or f"{system.id} {system.version_id}".strip() or "unknown")
+
+
+def _libc_impact(ours: OperatingSystem, theirs: OperatingSystem) -> str:
+    one, other = ours.libc, theirs.libc
+    if one is None or other is None or one == other:
+        return "Other system libraries: versions, certificates, time zones and locales may differ."
+    if one.family != other.family:
+        return f"{other.family} instead of {one.family}: compiled distributions are other files."
+    older = _numbers(other.version) < _numbers(one.version)
+    if older:
+        return f"{one.family} {other.version} is older than {one.version}: compiled distributions may not load."
+    return f"{one.family} {other.version} is newer than {one.version}: what loads here may not load there."
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(part) for part in version.split(".") if part.isascii() and part.isdigit()]
+
+
+def _not_comparable(packages: tuple[OsPackage, ...], actual: Snapshot) -> Finding:
+    theirs = actual.os_packages
+    return Finding(
+        kind="os-not-comparable",
+        scope="os",
+        severity="note",
+        subject="OS packages",
+        expected=_counted(packages),
+        actual=_counted(theirs) if theirs else "none known",
+        impact="Other systems name and number packages otherwise: what native code needs may be missing.",
+    )
+
+
+def _counted(packages: tuple[OsPackage, ...]) -> str:
+    counts = {manager: sum(p.manager == manager for p in packages) for manager in ("dpkg", "apk")}
+    return ", ".join(f"{count} {manager} packages" for manager, count in counts.items() if count)
+
+
+Installed = dict[tuple[str, str], dict[str, OsPackage]]
+"""By manager and name, then by architecture."""
+
+
+def _by_name(packages: tuple[OsPackage, ...]) -> Installed:
+    named: Installed = {}
+    for package in packages:
+        named.setdefault((package.manager, package.name), {}).setdefault(package.architecture, package)
+    return named
+
+
+def _compare_packages(expected: Snapshot, actual: Snapshot) -> Iterator[Finding]:
+    ours, theirs = _by_name(expected.os_packages or ()), _by_name(actual.os_packages or ())
+    local = isinstance(actual.source, LocalSource)
+    same_release = (
+        expected.os is not None
+        and actual.os is not None
+        and (expected.os.id, expected.os.version_id) == (actual.os.id, actual.os.version_id)
+    )
+
+    def fix(package: OsPackage) -> str | None:
+        return fixes.install_os_package(package, actual.os, exact=same_release) if local else None
+
+    for key, wanted in ours.items():
+        for package in wanted.values():
+            yield from _compare_package(package, theirs.get(key, {}), fix(package), exact=same_release)
+    if not local:
+        for key, present in theirs.items():
+            if key not in ours:
+                yield from map(_extra, present.values())
+
+
+def _compare_package(
+    package: OsPackage, present: dict[str, OsPackage], fix: str | None, *, exact: bool
+) -> Iterator[Finding]:
+    if not present:
+        yield Finding(
+            kind="os-package-missing",
+            scope="os",
+            severity="warning",
+            subject=package.name,
+            expected=f"{package.version} {package.architecture}",
+            impact="Native code that loads its libraries, or scripts that run its programs, fail.",
+            fix=fix,
+        )
+        return
+    other = _counterpart(package, present)
+    if other is None:
+        yield Finding(
+            kind="os-package-architecture",
+            scope="os",
+            severity="warning",
+            subject=package.name,
+            expected=f"{package.version} {package.architecture}",
+            actual=", ".join(f"{p.version} {p.architecture}" for p in present.values()),
+            impact="Its libraries are of another architecture: native code cannot load them.",
+        )
+    elif other.version != package.version:
+        yield Finding(
+            kind="os-package-version",
+            scope="os",
+            severity="note",
+            subject=package.name,
+            expected=package.version,
+            actual=other.version,
+            impact="Native code that loads its libraries may behave otherwise.",
+            fix=fix if exact else None,
+        )
+
+
+def _counterpart(package: OsPackage, present: dict[str, OsPackage]) -> OsPackage | None:
+    """The package that does the same job: of the same architecture, or where one of the two is for all."""
+    if package.architecture in present:
+        return present[package.architecture]
+    for architecture, other in present.items():
+        if package.architecture in _ANY_ARCHITECTURE or architecture in _ANY_ARCHITECTURE:
+            return other
+    return None
+
+
+def _extra(package: OsPackage) -> Finding:
+    return Finding(
+        kind="os-package-extra",
+        scope="os",
+        severity="note",
+        subject=package.name,
+        actual=f"{package.version} {package.architecture}",
+        impact="Only the second one has it: what came to need it does not run in the first one.",
+    )

@@ -1,0 +1,170 @@
+"""Image -> snapshot, in two ways that must agree: reading its layers, and asking a container of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from functools import cache
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from envsync.catalog import distributions, interpreters, libc, os_packages, os_release
+from envsync.errors import DisagreementError
+from envsync.files import SearchableTree
+from envsync.lock.codec import to_json
+from envsync.lock.store import without_layers
+from envsync.model import ImageSource, Interpreter, OperatingSystem, Skipped, Snapshot
+from envsync.redaction import printable
+from envsync.reference import Digest
+
+if TYPE_CHECKING:
+    from envsync.image.protocol import ConfigFile, Image
+    from envsync.probe.answer import Answer
+
+_SHOWN_DIFFERENCES = 20
+
+
+@cache
+def wanted() -> Callable[[str], bool]:
+    """Tells whether a catalog reads the file at an absolute path, so that its bytes are kept on the way past."""
+    catalogs = (distributions, interpreters, libc, os_packages, os_release)
+    patterns = [pattern for catalog in catalogs for pattern in catalog.PATTERNS]
+    matcher = re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.DOTALL).fullmatch
+    return lambda path: matcher(path) is not None
+
+
+def read_snapshot(image: Image, source: ImageSource, *, interpreter: PurePosixPath | None) -> Snapshot:
+    """Learn everything from the layers; nothing of the image is executed.
+
+    Raises:
+        CorruptImageError: a layer is damaged or does not match its digest.
+        NoPythonError: there is no interpreter in the image (or not at the path given).
+        UnsafeValueError: a distribution's name or version would inject into a requirements file.
+    """
+    from envsync.rootfs import read_rootfs
+
+    config = image.config
+    tree = read_rootfs(image, wanted())
+    machine = config.platform.machine
+    system = _operating_system(tree, machine)
+    found = interpreters.find_interpreters(
+        tree,
+        env={v.name: v.value or "" for v in config.config.env},
+        user=config.config.user,
+        libc=system.libc,
+        machine=machine,
+        chosen=interpreter,
+    )
+    complete: list[Interpreter] = []
+    skipped = [*tree.skipped, *found.skipped]
+    for one in found.interpreters:
+        installed, unread = distributions.find_distributions(tree, one.sys_path)
+        complete.append(msgspec.structs.replace(one, distributions=installed))
+        skipped += unread
+    packages, unread = os_packages.find(tree)
+    return _snapshot(source, config, system, tuple(complete), packages, (*skipped, *unread))
+
+
+def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Snapshot:
+    """Put together what a container answered.
+
+    Raises:
+        UnsafeValueError: a distribution's name or version would inject into a requirements file.
+    """
+    return _snapshot(
+        source,
+        config,
+        answer.operating_system(),
+        answer.to_interpreters(),
+        answer.os_packages(),
+        answer.skipped(),
+    )
+
+
+def _snapshot(
+    source: ImageSource,
+    config: ConfigFile,
+    system: OperatingSystem,
+    found: tuple[Interpreter, ...],
+    packages: tuple[Any, ...] | None,
+    skipped: tuple[Skipped, ...],
+) -> Snapshot:
+    unique = {(s.place, s.subject, s.reason): s for s in skipped}
+    return Snapshot(
+        source=source,
+        platform=config.platform,
+        config=config.config,
+        os=system,
+        interpreters=found,
+        os_packages=packages,
+        skipped=tuple(unique[key] for key in sorted(unique)),
+    )
+
+
+def _operating_system(tree: SearchableTree, machine: str) -> OperatingSystem:
+    system = os_release.find(tree) or OperatingSystem()
+    return msgspec.structs.replace(system, libc=libc.find_libc(tree, machine))
+
+
+def image_source(
+    config: ConfigFile, *, reference: str, digest: Digest | None, method: Literal["run", "read", "both"]
+) -> ImageSource:
+    """Where a snapshot comes from, as of now."""
+    return ImageSource(
+        reference=reference,
+        digest=digest,
+        config_digest=config.digest,
+        created=config.created,
+        method=method,
+        pulled_at=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        layers=config.diff_ids,
+    )
+
+
+def agree(ran: Snapshot, read: Snapshot) -> Snapshot:
+    """The snapshot that both ways gave.
+
+    Raises:
+        DisagreementError: lists the differences.
+    """
+    sides = [_comparable(ran), _comparable(without_layers(read))]
+    found = list(_differences("", *sides))
+    if found:
+        shown = "\n".join(f"  {line}" for line in found[:_SHOWN_DIFFERENCES])
+        more = f"\n  ... and {len(found) - _SHOWN_DIFFERENCES} more" if len(found) > _SHOWN_DIFFERENCES else ""
+        raise DisagreementError(
+            f"{ran.source.reference if isinstance(ran.source, ImageSource) else 'image'}: "
+            f"running and reading it differ in {len(found)} places:\n{shown}{more}",
+            hint="Nothing was written. --method run or --method read takes one side; please report the difference.",
+        )
+    source = read.source
+    if isinstance(source, ImageSource):
+        source = msgspec.structs.replace(source, method="both")
+    return msgspec.structs.replace(read, source=source)
+
+
+def _comparable(snapshot: Snapshot) -> Any:
+    plain = msgspec.to_builtins(snapshot, enc_hook=to_json)
+    plain.pop("source")
+    for one in plain["interpreters"]:
+        one["distributions"] = {f"{d['name']} in {d.get('location')}": d for d in one.get("distributions", ())}
+    plain["interpreters"] = {str(one.get("executable")): one for one in plain["interpreters"]}
+    plain["os_packages"] = {f"{p['name']}:{p['architecture']}": p for p in plain.get("os_packages") or ()}
+    plain["skipped"] = {f"{s['subject']} at {s['place']}": s for s in plain.get("skipped", ())}
+    return plain
+
+
+def _differences(place: str, ran: Any, read: Any) -> Iterator[str]:
+    if isinstance(ran, dict) and isinstance(read, dict):
+        for key in sorted(ran.keys() | read.keys()):
+            yield from _differences(f"{place}/{key}", ran.get(key), read.get(key))
+    elif ran != read:
+        yield printable(f"{place.lstrip('/')}: run says {_brief(ran)}, read says {_brief(read)}")
+
+
+def _brief(value: Any) -> str:
+    text = "nothing" if value is None else msgspec.json.encode(value).decode()
+    return text if len(text) <= 300 else text[:297] + "..."

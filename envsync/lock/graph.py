@@ -1,0 +1,153 @@
+"""Who needs whom among the distributions of a snapshot, and where they contradict each other.
+
+Requirements and markers follow PEP 508; markers are evaluated for the snapshot's interpreter, never for this
+machine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from envsync.model import Distribution, Snapshot
+
+if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+
+class Conflict(Struct, frozen=True, kw_only=True):
+    """One line of what ``pip check`` would say."""
+
+    distribution: str
+    """``name version``, the one that requires."""
+    requirement: str
+    found: str | None
+    """The installed version; ``None`` where the requirement is missing."""
+
+    def __str__(self) -> str:
+        if self.found is None:
+            return f"{self.distribution} requires {self.requirement}, which is not installed"
+        return f"{self.distribution} requires {self.requirement}, but {self.found} is installed"
+
+
+class Graph(Struct, frozen=True, kw_only=True):
+    """Distributions by normalised name, and for each the names that it needs."""
+
+    distributions: Mapping[str, Distribution]
+    needs: Mapping[str, frozenset[str]]
+    conflicts: tuple[Conflict, ...]
+
+    def roots(self, available: frozenset[str]) -> tuple[str, ...]:
+        """The names in ``available`` that no other one of them needs, sorted.
+
+        Members of a circle that nothing outside of it needs are all roots: none of them would come without.
+        """
+        needed_by: dict[str, set[str]] = {name: set() for name in available}
+        for name in available:
+            for other in self.needs[name] & available:
+                if other != name:
+                    needed_by[other].add(name)
+        found = {name for name, users in needed_by.items() if not users}
+        reached = self._reach(found, available)
+        for name in sorted(available - reached):
+            if name not in reached:
+                circle = self._reach({name}, available)
+                if all(user in circle for user in needed_by[name]):
+                    found.add(name)
+        return tuple(sorted(found))
+
+    def _reach(self, start: set[str], available: frozenset[str]) -> set[str]:
+        seen: set[str] = set()
+        waiting = list(start)
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting.extend(self.needs[name] & available)
+        return seen
+
+
+def build_graph(snapshot: Snapshot) -> Graph:
+    """The graph of the snapshot's environment; shadowed copies do not take part."""
+    from packaging.utils import canonicalize_name
+
+    distributions = {str(canonicalize_name(d.name)): d for d in snapshot.distributions}
+    environment = marker_environment(snapshot)
+    needs: dict[str, frozenset[str]] = {}
+    conflicts: list[Conflict] = []
+    for name, distribution in sorted(distributions.items()):
+        wanted: set[str] = set()
+        for requirement in _active_requirements(distribution, environment):
+            other = str(canonicalize_name(requirement.name))
+            if other in distributions:
+                wanted.add(other)
+            conflict = _conflict(distribution, requirement, distributions.get(other))
+            if conflict is not None:
+                conflicts.append(conflict)
+        needs[name] = frozenset(wanted)
+    return Graph(distributions=distributions, needs=needs, conflicts=tuple(conflicts))
+
+
+def _active_requirements(distribution: Distribution, environment: Mapping[str, str]) -> Iterator[Requirement]:
+    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
+    from packaging.version import InvalidVersion
+
+    for text in distribution.requires:
+        requirement = _parse_requirement(text)
+        if requirement is None:
+            continue
+        contexts = [{**environment, "extra": extra} for extra in ("", *distribution.extras)]
+        try:
+            if requirement.marker is None or any(requirement.marker.evaluate(context) for context in contexts):
+                yield requirement
+        except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
+            continue
+
+
+@lru_cache(maxsize=4096)
+def _parse_requirement(text: str) -> Requirement | None:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        return Requirement(text)
+    except InvalidRequirement:
+        return None
+
+
+def _conflict(distribution: Distribution, requirement: Requirement, installed: Distribution | None) -> Conflict | None:
+    from packaging.version import InvalidVersion, Version
+
+    who, what = f"{distribution.name} {distribution.version}", f"{requirement.name}{requirement.specifier}"
+    if installed is None:
+        return Conflict(distribution=who, requirement=what, found=None)
+    try:
+        version = Version(installed.version)
+    except InvalidVersion:
+        return None
+    if requirement.specifier.contains(version, prereleases=True):
+        return None
+    return Conflict(distribution=who, requirement=what, found=f"{installed.name} {installed.version}")
+
+
+def marker_environment(snapshot: Snapshot) -> dict[str, str]:
+    """Every variable of PEP 508, with the values that the snapshot's interpreter has."""
+    python = snapshot.python
+    major_minor = ".".join(python.version.split(".")[:2])
+    full = python.version.rstrip("+")
+    return {
+        "implementation_name": python.implementation,
+        "implementation_version": full,
+        "os_name": "posix",
+        "platform_machine": snapshot.platform.machine if snapshot.platform else "x86_64",
+        "platform_python_implementation": {"cpython": "CPython", "pypy": "PyPy"}.get(python.implementation, ""),
+        "platform_release": "",
+        "platform_system": "Linux",
+        "platform_version": "",
+        "python_full_version": full if full.count(".") == 2 else f"{full}.0",
+        "python_version": major_minor,
+        "sys_platform": "linux2" if python.version.startswith("2.") else "linux",
+        "extra": "",
+    }

@@ -1,0 +1,207 @@
+"""Lock directories on disk: where they are, reading and writing them, and choosing one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from envsync.errors import LockError
+from envsync.lock.codec import decode_snapshot, encode_snapshot
+from envsync.lock.requirements import render_constraints, render_os_packages, render_requirements
+from envsync.model import Distribution, ImageSource, LocalSource, Snapshot
+from envsync.reference import DOCKER_HUB, ImageName
+from envsync.writing import write_folder
+
+SNAPSHOT = "snapshot.json"
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True):
+    """A lock directory and what its snapshot says."""
+
+    path: Path
+    snapshot: Snapshot
+
+    @property
+    def reference(self) -> str:
+        """The image's name."""
+        source = self.snapshot.source
+        return str(source.path) if isinstance(source, LocalSource) else source.reference
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True):
+    """How the distributions of a new snapshot differ from those of the lock that it replaces."""
+
+    added: tuple[Distribution, ...] = ()
+    removed: tuple[Distribution, ...] = ()
+    changed: tuple[tuple[Distribution, Distribution], ...] = ()
+    """Old and new, of one name: another version or origin."""
+    python: tuple[str, str] | None = None
+    """Old and new version of the interpreter, where it changed."""
+
+
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a lock directory."""
+
+    path: Path
+    status: Literal["new", "unchanged", "replaced"]
+    previous: Snapshot | None = None
+
+
+def lock_path(root: Path, name: ImageName) -> Path:
+    """``root/<registry unless Docker Hub>/<repository>/<tag>``; ``:`` of a port and a digest become ``_`` and ``-``."""
+    registry = () if name.registry == DOCKER_HUB else (name.registry.replace(":", "_"),)
+    repository = name.familiar if name.registry == DOCKER_HUB else name.repository
+    tag = name.tag or str(name.digest).replace(":", "-")
+    return root.joinpath(*registry, *repository.split("/"), tag)
+
+
+def render_lock(snapshot: Snapshot) -> dict[str, bytes]:
+    """File name -> bytes, of all files of a lock directory.
+
+    Raises:
+        UnsafeValueError: a name, version or URL would inject into a requirements file.
+    """
+    files = {
+        SNAPSHOT: encode_snapshot(snapshot),
+        "requirements.txt": render_requirements(snapshot).encode(),
+        "constraints.txt": render_constraints(snapshot).encode(),
+    }
+    if snapshot.os_packages is not None:
+        files["os-packages.txt"] = render_os_packages(snapshot).encode()
+    return files
+
+
+def write_lock(path: Path, snapshot: Snapshot) -> Written:
+    """Write a lock directory, whole or not at all; one that holds the same facts is left alone, byte for byte.
+
+    Raises:
+        LockError: ``path`` holds something that is no lock.
+        UnsafeValueError: see :func:`render_lock`.
+        WriteError: the place cannot be written.
+    """
+    previous: Snapshot | None = None
+    if path.exists():
+        if not (path / SNAPSHOT).is_file() and (not path.is_dir() or any(path.iterdir())):
+            raise LockError(
+                f"{path}: is there already and is no lock of envsync's", hint="Move it, or use --lockfiles."
+            )
+        previous = _previous(path)
+    if previous is not None and not _says_more(snapshot, previous) and _complete(path, previous):
+        return Written(path=path, status="unchanged", previous=previous)
+    write_folder(path, render_lock(snapshot))
+    return Written(path=path, status="replaced" if previous else "new", previous=previous)
+
+
+def _says_more(new: Snapshot, old: Snapshot) -> bool:
+    return not same_facts(old, new) or (_knows_layers(new) and not _knows_layers(old))
+
+
+def _previous(path: Path) -> Snapshot | None:
+    """The lock that is about to be replaced; a damaged one counts as none."""
+    try:
+        return read_lock(path).snapshot
+    except LockError:
+        return None
+
+
+def _complete(path: Path, snapshot: Snapshot) -> bool:
+    """Whether the directory holds what its snapshot would be written as: nobody edited or removed a file."""
+    expected = render_lock(snapshot)
+    return all((path / name).is_file() and (path / name).read_bytes() == data for name, data in expected.items())
+
+
+def same_facts(old: Snapshot, new: Snapshot) -> bool:
+    """Whether two snapshots say the same of one image, whenever and by whichever method it was learnt.
+
+    A layer that only one side knows does not count: an image that is run does not tell layers apart.
+    """
+    return _facts(old, _knows_layers(new)) == _facts(new, _knows_layers(old))
+
+
+def _knows_layers(snapshot: Snapshot) -> bool:
+    return any(d.layer is not None for i in snapshot.interpreters for d in i.distributions)
+
+
+def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
+    if isinstance(snapshot.source, ImageSource):
+        source = msgspec.structs.replace(snapshot.source, method="read", pulled_at="")
+        snapshot = msgspec.structs.replace(snapshot, source=source)
+    return snapshot if with_layers else without_layers(snapshot)
+
+
+def without_layers(snapshot: Snapshot) -> Snapshot:
+    """The snapshot as one learns it by running the image: no distribution says which layer it is from."""
+    interpreters = tuple(
+        msgspec.structs.replace(
+            interpreter,
+            distributions=tuple(msgspec.structs.replace(d, layer=None) for d in interpreter.distributions),
+        )
+        for interpreter in snapshot.interpreters
+    )
+    return msgspec.structs.replace(snapshot, interpreters=interpreters)
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock directory.
+
+    Raises:
+        LockError: it is absent, damaged, unreadable or of a newer schema.
+    """
+    place = path / SNAPSHOT
+    try:
+        data = place.read_bytes()
+    except FileNotFoundError as error:
+        raise LockError(f"{path}: no lock here (expected {SNAPSHOT})", hint="Make one: envsync pull IMAGE") from error
+    except OSError as error:
+        raise LockError(f"{place}: cannot be read: {error.strerror}") from error
+    return Lock(path=path, snapshot=decode_snapshot(data, str(place)))
+
+
+def find_locks(root: Path) -> tuple[Path, ...]:
+    """All lock directories under ``root``, sorted."""
+    return tuple(sorted(found.parent for found in root.rglob(SNAPSHOT) if found.is_file()))
+
+
+def choose_lock(root: Path) -> Lock:
+    """The only lock under ``root``, else the one that was pulled last.
+
+    Raises:
+        LockError: there is none, or several and none of them is the last one pulled.
+    """
+    locks = [read_lock(path) for path in find_locks(root)]
+    if not locks:
+        raise LockError(f"{root}: no lock here", hint="Make one: envsync pull IMAGE (or say which: --image IMAGE)")
+    if len(locks) == 1:
+        return locks[0]
+    dated = [(lock.snapshot.source.pulled_at, lock) for lock in locks if isinstance(lock.snapshot.source, ImageSource)]
+    newest = max((date for date, _ in dated), default="")
+    last = [lock for date, lock in dated if date == newest]
+    if len(last) == 1:
+        return last[0]
+    raise LockError(f"{root}: {len(locks)} locks, and none was pulled last", hint=_choices(locks))
+
+
+def _choices(locks: Sequence[Lock]) -> str:
+    return "Say which:\n" + "\n".join(f"  --image {lock.reference}" for lock in locks)
+
+
+def changes(old: Snapshot, new: Snapshot) -> Changes:
+    """What a pull of a moved tag changed."""
+    from packaging.utils import canonicalize_name
+
+    before = {canonicalize_name(d.name): d for d in old.distributions}
+    after = {canonicalize_name(d.name): d for d in new.distributions}
+    common = sorted(before.keys() & after.keys())
+    return Changes(
+        added=tuple(after[name] for name in sorted(after.keys() - before.keys())),
+        removed=tuple(before[name] for name in sorted(before.keys() - after.keys())),
+        changed=tuple(
+            (before[name], after[name])
+            for name in common
+            if (before[name].version, before[name].origin) != (after[name].version, after[name].origin)
+        ),
+        python=(old.python.version, new.python.version) if old.python.version != new.python.version else None,
+    )

@@ -1,0 +1,44 @@
+"""``envsync diff --json``; its schema is ``docs/schemas/diff.schema.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from envsync.drift.comparison import Comparison, Counts, Side
+from envsync.drift.finding import Finding, NotCompared
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of a comparison."""
+
+    schema: Literal[1]
+    expected: Side
+    actual: Side
+    drift: bool
+    """Whether there is any finding, of whatever severity."""
+    distributions: Counts
+    findings: tuple[Finding, ...]
+    """Most important first."""
+    not_compared: tuple[NotCompared, ...]
+
+
+def render(findings: Sequence[Finding], comparison: Comparison) -> str:
+    """The findings as JSON: the same bytes for the same input, two spaces, a final newline."""
+    document = Document(
+        schema=1,
+        expected=comparison.expected,
+        actual=comparison.actual,
+        drift=bool(findings),
+        distributions=comparison.distributions,
+        findings=tuple(findings),
+        not_compared=comparison.not_compared,
+    )
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode("utf-8") + "\n"
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of what :func:`render` returns."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Document)}

@@ -1,0 +1,93 @@
+"""What ``pull`` says about a snapshot and its lock."""
+
+from __future__ import annotations
+
+from envsync.lock.store import Written, changes
+from envsync.model import Distribution, ImageSource, Interpreter, OperatingSystem, Snapshot
+from envsync.redaction import printable
+
+_SHOWN = 12
+
+
+def render_pulled(snapshot: Snapshot, written: Written) -> str:
+    """What was learnt, what changed since the lock that was replaced, and what to type next."""
+    lines = [*_identity(snapshot), *_contents(snapshot)]
+    if written.status == "replaced" and written.previous is not None:
+        lines += _changes(written.previous, snapshot)
+    if snapshot.skipped:
+        lines.append(f"not understood ({len(snapshot.skipped)}):")
+        for skipped in snapshot.skipped[:_SHOWN]:
+            lines.append(f"  {printable(skipped.subject)}: {printable(skipped.reason)}")
+            lines.append(f"    at {printable(skipped.place)}")
+        if len(snapshot.skipped) > _SHOWN:
+            lines.append(f"  ... and {len(snapshot.skipped) - _SHOWN} more, in snapshot.json")
+    state = {"new": "lock written", "unchanged": "lock unchanged", "replaced": "lock replaced"}[written.status]
+    lines += [f"{state}: {written.path}", "next: envsync create .venv"]
+    return "\n".join(lines) + "\n"
+
+
+def _identity(snapshot: Snapshot) -> list[str]:
+    source = snapshot.source
+    if not isinstance(source, ImageSource):
+        return [printable(str(snapshot.source))]
+    digest = source.digest or source.config_digest
+    return [f"{printable(source.reference)}  {digest.short}  {snapshot.platform}"]
+
+
+def _contents(snapshot: Snapshot) -> list[str]:
+    python = snapshot.python
+    lines = [f"  Python {python.version} at {printable(str(python.executable))}{_kind(python)}"]
+    lines.append(f"  {_count(len(snapshot.distributions), 'distribution')}{_origins(snapshot.distributions)}")
+    if snapshot.os_packages is not None:
+        lines.append(f"  {_count(len(snapshot.os_packages), 'OS package')} of {system_name(snapshot.os)}")
+    else:
+        lines.append(f"  {system_name(snapshot.os)}; no dpkg or apk database in it")
+    others = [str(one.executable) for one in snapshot.interpreters[1:]]
+    if others:
+        shown = ", ".join(printable(name) for name in others[:3]) + (", ..." if len(others) > 3 else "")
+        lines.append(f"  also in it: {shown}")
+    return lines
+
+
+def _kind(python: Interpreter) -> str:
+    if python.venv is not None:
+        return f" (a venv on {printable(str(python.venv.home))})"
+    return " (externally managed)" if python.externally_managed else ""
+
+
+def _origins(distributions: tuple[Distribution, ...]) -> str:
+    elsewhere = sum(d.origin is not None for d in distributions)
+    return f", {elsewhere} of them not from an index" if elsewhere else ""
+
+
+def system_name(system: OperatingSystem | None) -> str:
+    """For people: ``Debian GNU/Linux 12 (bookworm)``."""
+    if system is None or not (system.pretty_name or system.id):
+        return "an OS without os-release"
+    return printable(system.pretty_name or f"{system.id} {system.version_id}".strip())
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _changes(old: Snapshot, new: Snapshot) -> list[str]:
+    found = changes(old, new)
+    lines = ["changed since the lock that this replaces:"]
+    if isinstance(old.source, ImageSource):
+        was = old.source.digest or old.source.config_digest
+        lines[0] = f"changed since {was.short} ({old.source.pulled_at[:10]}):"
+    else:
+        lines[0] = "changed since the published list that this replaces:"
+    if found.python is not None:
+        lines.append(f"  ~ Python {found.python[0]} -> {found.python[1]}")
+    lines += [f"  ~ {printable(a.name)} {_version(a, b)}" for a, b in found.changed]
+    lines += [f"  + {printable(d.name)} {printable(d.version)}" for d in found.added]
+    lines += [f"  - {printable(d.name)} {printable(d.version)}" for d in found.removed]
+    return lines if len(lines) > 1 else [f"{lines[0]} no distribution differs"]
+
+
+def _version(old: Distribution, new: Distribution) -> str:
+    if old.version != new.version:
+        return f"{printable(old.version)} -> {printable(new.version)}"
+    return f"{printable(new.version)} (from another origin)"

@@ -1,0 +1,197 @@
+"""``envsync diff`` for people: most important first, readable at 80 columns and without colour."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from envsync.drift.comparison import Comparison, Side
+from envsync.drift.finding import Finding, Kind, NotCompared, Severity
+from envsync.drift.fixes import merged
+from envsync.redaction import printable
+
+FOLD = 10
+"""So many findings of one kind are shown unless all are asked for."""
+
+_VALUE_LIMIT = 240
+_NAME_COLUMN = 28
+TITLES: dict[Kind, tuple[str, str]] = {
+    "interpreter-version": ("another version of Python", ""),
+    "interpreter-implementation": ("another implementation of Python", ""),
+    "interpreter-abi": ("another ABI of Python", ""),
+    "distribution-missing": ("missing distribution", "missing distributions"),
+    "distribution-version": ("distribution of another version", "distributions of other versions"),
+    "distribution-origin": ("distribution of another origin", "distributions of other origins"),
+    "distribution-modified": (
+        "distribution with changed files",
+        "distributions with changed files",
+    ),
+    "distribution-extra": ("extra distribution", "extra distributions"),
+    "environment-variable": ("environment variable", "environment variables"),
+    "os-architecture": ("another CPU architecture", ""),
+    "os-release": ("another operating system", ""),
+    "os-package-missing": ("missing OS package", "missing OS packages"),
+    "os-package-architecture": ("OS package of another architecture", "OS packages of another architecture"),
+    "os-package-version": ("OS package of another version", "OS packages of other versions"),
+    "os-package-extra": ("extra OS package", "extra OS packages"),
+    "os-not-comparable": ("OS packages cannot be compared", ""),
+}
+_SHELL_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""")
+_COLOURS: dict[Severity, str] = {"error": "1;31", "warning": "1;33", "note": "1;36"}
+
+
+def render(
+    findings: Sequence[Finding],
+    comparison: Comparison,
+    *,
+    width: int = 80,
+    colour: bool = False,
+    fold: bool = True,
+) -> str:
+    """The report of a comparison.
+
+    Args:
+        findings: sorted, as :func:`envsync.drift.finding.ranked` does.
+        comparison: what was compared with what.
+        width: columns.
+        colour: mark severities with ANSI escapes.
+        fold: show only the first :data:`FOLD` findings of a kind.
+    """
+    if not findings:
+        return "\n".join([*_no_drift(comparison, width), *_not_compared(comparison, width, fold)]) + "\n"
+    lines = [*_side("A", comparison.expected, width), *_side("B", comparison.actual, width)]
+    told: list[str] = []
+    for (severity, kind), group in groupby(findings, key=lambda finding: (finding.severity, finding.kind)):
+        lines += ["", *_group(severity, kind, list(group), told, width, colour, fold)]
+    lines += ["", *_wrapped(_counts(findings, comparison), width, "")]
+    return "\n".join([*lines, *_not_compared(comparison, width, fold)]) + "\n"
+
+
+def _no_drift(comparison: Comparison, width: int) -> Iterator[str]:
+    counts, python = comparison.distributions, comparison.actual.python
+    told = f"no drift: {counts.identical} of {counts.compared} distributions identical (Python {python})"
+    yield from _wrapped(told if counts.compared else "no drift", width, "", "  ")
+
+
+def _side(letter: str, side: Side, width: int) -> Iterator[str]:
+    match side.kind:
+        case "image":
+            digest = side.digest or side.config_digest or ""
+            told = [f"image {side.name}", digest[:19], f"Python {side.python}"]
+        case "list":
+            told = [f"published list of {side.name}", side.dated or "", f"Python {side.python}"]
+        case "local":
+            told = [f"environment {side.name}", f"Python {side.python}"]
+    yield from _wrapped(f"{letter}  {', '.join(filter(None, told))}", width, "", "   ")
+    if side.lock:
+        yield from _wrapped(f"lock {side.lock}", width, "   ")
+
+
+def _group(
+    severity: Severity,
+    kind: Kind,
+    findings: list[Finding],
+    told: list[str],
+    width: int,
+    colour: bool,
+    fold: bool,
+) -> Iterator[str]:
+    single, plural = TITLES[kind]
+    mark = f"\x1b[{_COLOURS[severity]}m{severity}\x1b[0m" if colour else severity
+    yield f"{mark}: {single if not plural else f'1 {single}' if len(findings) == 1 else f'{len(findings)} {plural}'}"
+    shown = findings[:FOLD] if fold else findings
+    hidden = len(findings) - len(shown)
+    column = min(max(len(printable(finding.subject)) for finding in shown), _NAME_COLUMN)
+    shared = len({finding.impact for finding in findings}) == 1
+    for finding in shown:
+        yield from _row(finding, column, width)
+        if not shared:
+            yield from _wrapped(finding.impact, width, " " * 6)
+    if hidden:
+        yield f"  … and {hidden} more (--all)"
+    if shared:
+        yield from _wrapped(findings[0].impact, width, "    ")
+    yield from _fixes(findings, shown, told, width)
+
+
+def _row(finding: Finding, column: int, width: int) -> Iterator[str]:
+    """``name  A -> B`` on one line where it fits."""
+    name = printable(finding.subject)
+    ours, theirs = _value(finding.expected), _value(finding.actual)
+    if finding.kind == "environment-variable":
+        values = f"{ours or 'not set'} -> {theirs or 'not set'}"
+    else:
+        values = " -> ".join(value for value in (ours, theirs) if value)
+    line = f"  {name.ljust(column)}  {values}"
+    if len(line) <= width:
+        yield line
+        return
+    yield from _wrapped(name, width, "  ")
+    for letter, value in (("A", ours), ("B", theirs)):
+        if value:
+            yield from _wrapped(f"{letter}  {value}", width, " " * 6, " " * 9)
+
+
+def _value(text: str | None) -> str:
+    if text is None:
+        return ""
+    safe = printable(text)
+    if not safe:
+        return '""'
+    return safe if len(safe) <= _VALUE_LIMIT else f"{safe[:_VALUE_LIMIT]}…"
+
+
+def _fixes(findings: list[Finding], shown: list[Finding], told: list[str], width: int) -> Iterator[str]:
+    """The commands of a group; of the one that was told last only that."""
+    whole = merged(finding.fix for finding in findings if finding.fix is not None)
+    commands = merged(finding.fix for finding in shown if finding.fix is not None)
+    for command in commands:
+        partial = "" if command in whole else " …"
+        yield from ["    fix: as above"] if told[-1:] == [command] else _command(printable(command) + partial, width)
+        told.append(command)
+
+
+def _command(fix: str, width: int) -> Iterator[str]:
+    """A command over several lines can be copied as it stands: each but the last ends in a backslash."""
+    first, rest = "    fix: ", " " * 9
+    if fix[0].isupper():
+        yield from _wrapped(fix, width, first, rest)
+        return
+    line = first.rstrip()
+    for word in _SHELL_WORD.findall(fix):
+        if len(line) + len(word) + 3 > width and line.strip() != "fix:":
+            yield f"{line} \\"
+            line = rest[:-1]
+        line += f" {word}"
+    yield line
+
+
+def _counts(findings: Sequence[Finding], comparison: Comparison) -> str:
+    numbers = {severity: sum(finding.severity == severity for finding in findings) for severity in _COLOURS}
+    told = [f"{number} {severity}{'' if number == 1 else 's'}" for severity, number in numbers.items() if number]
+    counts = comparison.distributions
+    identical = f"; {counts.identical} of {counts.compared} distributions identical" if counts.compared else ""
+    return f"drift: {', '.join(told)}{identical}"
+
+
+def _not_compared(comparison: Comparison, width: int, fold: bool) -> Iterator[str]:
+    notes: Sequence[NotCompared] = comparison.not_compared
+    if not notes:
+        return
+    yield "not compared:"
+    for note in notes[:FOLD] if fold else notes:
+        yield from _wrapped(f"{_value(note.subject)}: {_value(note.reason)}", width, "  ", "    ")
+    if fold and len(notes) > FOLD:
+        yield f"  … and {len(notes) - FOLD} more (--all)"
+
+
+def _wrapped(text: str, width: int, first: str, rest: str | None = None) -> list[str]:
+    return textwrap.wrap(
+        printable(text),
+        width,
+        initial_indent=first,
+        subsequent_indent=first if rest is None else rest,
+        break_on_hyphens=False,
+    )
