@@ -12,6 +12,8 @@ from uv import find_uv_bin
 
 from tests.end_to_end.program import Result, environment, envsync, freeze, requirement_lines
 from tests.imagekit.engine import pip_freeze, run_in
+from tests.imagekit.projects import LEGACY, setup_project
+from tests.imagekit.wheels import make_sdist
 
 pytestmark = [pytest.mark.engine, pytest.mark.network]
 
@@ -89,7 +91,15 @@ def test_origins_become_versions_and_what_is_local_is_reported(
     assert inside
     for name in local | inside:
         assert any(line.startswith(f"{name}==") for line in constraints)
-    made = envsync("create", tmp_path / "env", cwd=folder)
+    refused = envsync("create", tmp_path / "env", cwd=folder)
+    assert refused.status == 2
+    assert f"{LEGACY} 1.3: the index has no distribution of this name" in refused.err
+    assert not (tmp_path / "env").exists()
+
+    name, data = make_sdist(LEGACY, "1.3", setup_project(LEGACY, "1.3"))
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / name).write_bytes(data)
+    made = envsync("create", tmp_path / "env", cwd=folder, UV_FIND_LINKS=str(tmp_path / "found"))
     assert made.status == 1, made.said
     for name in local:
         assert name in made.err
