@@ -18,12 +18,12 @@ COMMANDS = ("pull", "create", "diff", "images")
 def schemas() -> dict[Path, str]:
     """Path -> text of each JSON Schema."""
     from envsync.lock.codec import snapshot_schema
-    from envsync.report.json import diff_schema
+    from envsync.report.json import schema
 
     folder = ROOT / "docs" / "schemas"
     return {
         folder / "snapshot.schema.json": json.dumps(snapshot_schema(), indent=2) + "\n",
-        folder / "diff.schema.json": json.dumps(diff_schema(), indent=2) + "\n",
+        folder / "diff.schema.json": json.dumps(schema(), indent=2) + "\n",
     }
 
 

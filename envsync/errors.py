@@ -56,7 +56,14 @@ class UnsafeValueError(LockError):
 
 
 class BuildError(EnvsyncError):
-    """The local environment could not be made; what was there before is untouched."""
+    """The local environment could not be made; what was there before is untouched.
+
+    ``output`` holds the last lines of what uv, pip or a build printed, without credentials.
+    """
+
+    def __init__(self, message: str, *, output: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.output = output
 
 
 class InterpreterNotFoundError(BuildError):

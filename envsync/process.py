@@ -34,7 +34,7 @@ def run(
     command: Sequence[str | Path],
     *,
     timeout: float,
-    env: Mapping[str, str] | None = None,
+    env: Mapping[str, str | None] | None = None,
     cwd: Path | None = None,
     check: bool = True,
     on_line: Callable[[str], None] | None = None,
@@ -44,7 +44,7 @@ def run(
     Args:
         command: program and arguments; no shell is involved.
         timeout: seconds.
-        env: variables to add to, or override in, this process's environment.
+        env: variables to add to, or override in, this process's environment; ``None`` removes one.
         cwd: the folder to run in.
         check: raise when the exit status is not 0.
         on_line: called with each line of stderr as it appears.
@@ -62,7 +62,7 @@ def run(
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            env={**os.environ, **(env or {})},
+            env={name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None},
             cwd=cwd,
             start_new_session=True,
         )

@@ -13,7 +13,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from envsync import __version__
-from envsync.cli import console, create, diff, images, pull
+from envsync.cli import console
+from envsync.cli.create import create
+from envsync.cli.diff import diff
+from envsync.cli.images import images
+from envsync.cli.pull import pull
 from envsync.errors import EnvsyncError
 
 app = typer.Typer(
@@ -25,10 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command()(pull.pull)
-app.command()(create.create)
-app.command()(diff.diff)
-app.command()(images.images)
+for command in (pull, create, diff, images):
+    app.command()(command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -63,7 +63,7 @@ def pull_one(image: str, root: Path, options: PullOptions) -> Pulled:
     with Progress() as progress:
         return core.pull(
             parse_reference(image),
-            lockfiles,
+            root,
             options,
             core.Progress(step=progress.step, layer=progress.layer),
         )

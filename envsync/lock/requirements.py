@@ -24,7 +24,7 @@ from envsync.model import (
 )
 from envsync.redaction import printable
 
-_SAFE_LINE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:={2,3}[A-Za-z0-9.!+_*-]+| @ [!-~]+)")
+_SAFE_LINE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:={2,3}[A-Za-z0-9.!+_*~-]+| @ [!-~]+)")
 
 
 def render_constraints(snapshot: Snapshot) -> str:
@@ -108,7 +108,7 @@ def _pinned(distribution: Distribution) -> list[str]:
 
 
 def _name_and_version(distribution: Distribution) -> str:
-    without_origin = msgspec.structs.replace(distribution, origin=None)
+    without_origin = msgspec.structs.replace(distribution, origin=None, frozen=None)
     return safe_requirement(freeze_line(without_origin), distribution)
 
 

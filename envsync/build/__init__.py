@@ -1,0 +1,1 @@
+"""Making the local environment that is the twin of a lock."""

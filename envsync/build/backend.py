@@ -1,0 +1,55 @@
+"""What ``create`` asks of uv and pip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from envsync.build.events import Event
+from envsync.build.interpreter import LocalPython
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+
+ABSENT_FROM_INDEX = "no index that is configured here has it"
+OTHER_FILES = "no index that is configured here has the file with its hash, only others of that name and version"
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """What shall be in an environment, and what of it has to change."""
+
+    env: Path
+    wanted: tuple[FromIndex | FromUrl, ...]
+    """All distributions."""
+    stale: frozenset[str] = frozenset()
+    """Normalised names of installed distributions that are not what is wanted."""
+    extra: frozenset[str] = frozenset()
+    """Normalised names of installed distributions that are not wanted at all."""
+    offline: bool = False
+    timeout: float
+    """Seconds, for each run of uv or pip."""
+    on_event: Callable[[Event], None]
+
+
+class Backend(Protocol):
+    """Makes environments and installs into them."""
+
+    def make(self, env: Path, python: LocalPython, *, prompt: str) -> None:
+        """Make the empty folder ``env`` a virtual environment.
+
+        Raises:
+            BuildError: says why it cannot be made.
+        """
+
+    def install(self, request: Request) -> tuple[NotReproducible, ...]:
+        """Make the environment hold exactly what is wanted; returns local origins that no index has.
+
+        Raises:
+            BuildError: names the distribution, the cause and the last lines of its build.
+        """
+
+
+def not_reproducible(part: FromIndex, reason: str) -> NotReproducible:
+    """Account for a local origin that cannot be had."""
+    return NotReproducible(name=part.name, version=part.version, reason=f"from {part.place}; {reason}")

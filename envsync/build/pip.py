@@ -1,0 +1,170 @@
+"""The pip backend, for interpreters that uv does not support: ``venv``, ``pip-sync`` and pip itself.
+
+pip-sync (https://pip-tools.readthedocs.io/) wants pip >= 22.2 in the environment, so one is put there first; the
+pip of the lock goes in last. Local origins are installed one by one: a hash on one line of a requirements file
+would make pip ask for hashes on all.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, not_reproducible
+from envsync.build.environ import tool_environment
+from envsync.build.events import Installing, Line, Resolving
+from envsync.build.failure import build_error
+from envsync.build.installed import read_installed
+from envsync.build.interpreter import LocalPython
+from envsync.build.pip_output import explain
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.catalog.names import normalized, pep440
+from envsync.errors import BuildError, CommandError
+from envsync.process import Completed, run
+
+_REQUIREMENTS = ".envsync-requirements.txt"
+_VENV_SECONDS = 300
+_OLDEST_PIP = (22, 2)
+_FLAGS = ("--no-deps", "--no-compile", "--no-warn-script-location")
+
+
+class Pip:
+    """Makes environments with ``python -m venv`` and ``pip-sync``."""
+
+    def make(self, env: Path, python: LocalPython, *, prompt: str) -> None:
+        """See :meth:`envsync.build.backend.Backend.make`."""
+        command: list[str | Path] = [python.path, "-I", "-m", "venv", "--prompt", prompt, env]
+        try:
+            run(command, timeout=_VENV_SECONDS, env=tool_environment())
+        except CommandError as error:
+            raise BuildError(
+                f"{python.path}: its venv module cannot make an environment with pip: {error.message}",
+                output=error.output,
+                hint="On Debian and Ubuntu install pythonX.Y-venv; or use the default backend, uv.",
+            ) from error
+
+    def install(self, request: Request) -> tuple[NotReproducible, ...]:
+        """See :meth:`envsync.build.backend.Backend.install`."""
+        pip = next((part for part in request.wanted if normalized(part.name) == "pip"), None)
+        others = [part for part in request.wanted if part is not pip]
+        soft = [part for part in others if isinstance(part, FromIndex) and part.local_origin]
+        request.on_event(Resolving(count=len(request.wanted)))
+        _put_suitable_pip(request, pip)
+        _uninstall(request, sorted((request.stale | request.extra) - {"pip"}))
+        _sync(request, [part for part in others if part not in soft])
+        lacking = [reason for part in soft if (reason := _install_soft(request, part)) is not None]
+        request.on_event(Installing(count=len(request.wanted)))
+        kept = {normalized(part.name) for part in others} | {"pip"}
+        _uninstall(request, sorted({one.name for one in read_installed(request.env)} - kept))
+        _put_pip_of_lock(request, pip)
+        return tuple(lacking)
+
+
+def _put_suitable_pip(request: Request, pip: FromIndex | FromUrl | None) -> None:
+    have = [one.version for one in read_installed(request.env) if one.name == "pip"]
+    if len(have) != 1 or not _is_suitable(have[0]):
+        # The one that comes with the interpreter: an old or absent pip cannot be trusted to choose a new one.
+        done = _run(request, [_python(request), "-m", "ensurepip", "--upgrade", "--default-pip"])
+        if done.returncode:
+            raise build_error(explain(done.stdout, done.stderr), (), done.stderr, "python -m ensurepip")
+    if isinstance(pip, FromIndex) and _is_suitable(pip.version):
+        line = f"pip=={pip.version}"
+    else:
+        line = f"pip>={_OLDEST_PIP[0]}.{_OLDEST_PIP[1]}"
+    _pip_install(request, [line], upgrade=True)
+
+
+def _put_pip_of_lock(request: Request, pip: FromIndex | FromUrl | None) -> None:
+    if pip is None:
+        _uninstall(request, ["pip"])
+        return
+    have = [one.version for one in read_installed(request.env) if one.name == "pip"]
+    if have != [pip.version] or isinstance(pip, FromUrl):
+        _pip_install(request, [pip.requirement])
+
+
+def _is_suitable(version: str) -> bool:
+    numbers = (pep440(version) or "0").split(".")[:2]
+    return tuple(int(number) for number in numbers if number.isdigit()) >= _OLDEST_PIP
+
+
+def _sync(request: Request, parts: Sequence[FromIndex | FromUrl]) -> None:
+    """Run pip-sync. What is not in its list it removes, so local origins come after it, not before."""
+    path = _write(request, [part.requirement for part in parts])
+    options = " ".join(_FLAGS)
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "piptools",
+        "sync",
+        "--python-executable",
+        _python(request),
+        "--pip-args",
+        options,
+    ]
+    try:
+        done = _run(request, [*command, path])
+    finally:
+        path.unlink(missing_ok=True)
+    if done.returncode:
+        raise build_error(explain(done.stdout, done.stderr), request.wanted, done.stderr, "pip-sync")
+
+
+def _install_soft(request: Request, part: FromIndex) -> NotReproducible | None:
+    done = _try_pip_install(request, [part.requirement])
+    if not done.returncode:
+        return None
+    failure = explain(done.stdout, done.stderr)
+    if failure.kind not in ("not-on-index", "no-wheel", "hash"):
+        raise build_error(failure, request.wanted, done.stderr, "pip install")
+    return not_reproducible(part, OTHER_FILES if failure.kind == "hash" else ABSENT_FROM_INDEX)
+
+
+def _pip_install(request: Request, lines: Sequence[str], *, upgrade: bool = False) -> None:
+    done = _try_pip_install(request, lines, upgrade=upgrade)
+    if done.returncode:
+        raise build_error(explain(done.stdout, done.stderr), request.wanted, done.stderr, "pip install")
+
+
+def _try_pip_install(request: Request, lines: Sequence[str], *, upgrade: bool = False) -> Completed:
+    path = _write(request, lines)
+    options: list[str | Path] = [*_FLAGS, *(["--upgrade"] if upgrade else []), "-r", path]
+    try:
+        return _run(request, [_python(request), "-m", "pip", "install", *options])
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _uninstall(request: Request, names: Sequence[str]) -> None:
+    if not names:
+        return
+    done = _run(request, [_python(request), "-m", "pip", "uninstall", "-y", *names])
+    if done.returncode:
+        raise build_error(explain(done.stdout, done.stderr), (), done.stderr, f"pip uninstall {' '.join(names)}")
+
+
+def _write(request: Request, lines: Sequence[str]) -> Path:
+    path = request.env / _REQUIREMENTS
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def _python(request: Request) -> Path:
+    return request.env / "bin" / "python"
+
+
+def _run(request: Request, command: Sequence[str | Path]) -> Completed:
+    environment = tool_environment()
+    if request.offline:
+        environment["PIP_NO_INDEX"] = "1"
+    try:
+        return run(
+            command,
+            timeout=request.timeout,
+            env=environment,
+            check=False,
+            on_line=lambda text: request.on_event(Line(text=text)),
+        )
+    except CommandError as error:
+        raise BuildError(f"pip: {error.message}", output=error.output, hint=error.hint) from error

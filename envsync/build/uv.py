@@ -1,0 +1,138 @@
+"""The uv backend: https://docs.astral.sh/uv/pip/."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, not_reproducible
+from envsync.build.environ import tool_environment
+from envsync.build.events import Event, Installing, Line, Resolving
+from envsync.build.failure import Failure, build_error
+from envsync.build.interpreter import LocalPython
+from envsync.build.plan import FromIndex, NotReproducible
+from envsync.build.uv_output import explain
+from envsync.catalog.names import normalized
+from envsync.errors import BuildError, CommandError
+from envsync.process import Completed, run
+
+_REQUIREMENTS = ".envsync-requirements.txt"
+_VENV_SECONDS = 120
+_NOTED = re.compile(r"(?:Prepared|Resolved) \d+ packages?\b")
+
+
+class Uv:
+    """Makes environments with ``uv venv`` and ``uv pip sync``."""
+
+    def make(self, env: Path, python: LocalPython, *, prompt: str) -> None:
+        """See :meth:`envsync.build.backend.Backend.make`."""
+        command: list[str | Path] = ["venv", "--no-project", "--prompt", prompt, "--python", python.path, env]
+        done = _uv(command, timeout=_VENV_SECONDS)
+        if done.returncode:
+            raise build_error(explain(done.stderr), (), done.stderr, f"uv venv with {python.path}")
+
+    def install(self, request: Request) -> tuple[NotReproducible, ...]:
+        """See :meth:`envsync.build.backend.Backend.install`.
+
+        ``uv pip sync`` is used rather than ``uv pip install --no-deps``: it does the same with one list of exact
+        versions, removes what is not in it, and leaves the constraints and overrides of a project out of it.
+        """
+        lacking = _lacking(request)
+        absent = {normalized(part.name) for part in lacking}
+        wanted = [part for part in request.wanted if normalized(part.name) not in absent]
+        request.on_event(Resolving(count=len(wanted)))
+        options: list[str] = ["--allow-empty-requirements"]
+        for name in sorted(request.stale):
+            options += ["--reinstall-package", name]
+        done = _with_requirements(request, "sync", options, [part.requirement for part in wanted])
+        if done.returncode:
+            raise build_error(explain(done.stderr), request.wanted, done.stderr, "uv pip sync")
+        return lacking
+
+
+def _lacking(request: Request) -> tuple[NotReproducible, ...]:
+    """Those of local origin that the index does not have, or only in other files."""
+    local = [part for part in request.wanted if isinstance(part, FromIndex) and part.local_origin]
+    hashes: dict[str, frozenset[str]] = {}
+    _look_up(request, local, hashes)
+    lacking: list[NotReproducible] = []
+    for part in local:
+        known = hashes.get(normalized(part.name))
+        if known is None:
+            lacking.append(not_reproducible(part, ABSENT_FROM_INDEX))
+        elif part.hashes and not known & frozenset(part.hashes):
+            lacking.append(not_reproducible(part, OTHER_FILES))
+    return tuple(lacking)
+
+
+def _look_up(request: Request, parts: Sequence[FromIndex], hashes: dict[str, frozenset[str]]) -> None:
+    """Ask for the hashes of all; uv names only one that is missing, so the list is halved until it is found."""
+    if not parts:
+        return
+    lines = [f"{part.name}=={part.version}" for part in parts]
+    options = ["--no-deps", "--no-header", "--no-annotate", "--generate-hashes"]
+    done = _with_requirements(request, "compile", options, lines)
+    if not done.returncode:
+        hashes.update(parse_hashes(done.stdout))
+        return
+    failure = explain(done.stderr)
+    if not _is_absence(failure):
+        raise build_error(failure, parts, done.stderr, "uv pip compile")
+    if len(parts) > 1:
+        middle = len(parts) // 2
+        _look_up(request, parts[:middle], hashes)
+        _look_up(request, parts[middle:], hashes)
+
+
+def _is_absence(failure: Failure) -> bool:
+    return failure.kind in ("not-on-index", "no-wheel")
+
+
+def parse_hashes(output: str) -> dict[str, frozenset[str]]:
+    """Parse what ``uv pip compile --generate-hashes`` prints: normalised name → ``sha256=<hex>`` of each file."""
+    found: dict[str, frozenset[str]] = {}
+    for requirement in output.replace("\\\n", " ").splitlines():
+        name, equals, _ = requirement.partition("==")
+        if equals:
+            found[normalized(name.strip())] = frozenset(
+                f"{algorithm}={value}" for algorithm, value in re.findall(r"--hash=(\w+):([0-9a-f]+)", requirement)
+            )
+    return found
+
+
+def _with_requirements(request: Request, verb: str, options: Sequence[str], lines: Sequence[str]) -> Completed:
+    """Run ``uv pip VERB`` on a requirements file, which lies inside the environment only as long."""
+    path = request.env / _REQUIREMENTS
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    common: list[str | Path] = ["--python", request.env / "bin" / "python", "--no-progress"]
+    if request.offline:
+        common.append("--offline")
+    if verb == "sync":
+        common += ["--no-require-hashes", "--verify-hashes", "--no-compile-bytecode"]
+    try:
+        return _uv(["pip", verb, *common, *options, path], timeout=request.timeout, request=request)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _uv(words: Sequence[str | Path], *, timeout: float, request: Request | None = None) -> Completed:
+    from uv import find_uv_bin
+
+    def tell(text: str) -> None:
+        if request is not None:
+            for event in _events(text, len(request.wanted)):
+                request.on_event(event)
+
+    try:
+        command = [find_uv_bin(), *words]
+        return run(command, timeout=timeout, env=tool_environment(), check=False, on_line=tell)
+    except FileNotFoundError as error:
+        raise BuildError("uv: its program is missing", hint="Reinstall envsync, or use --backend pip.") from error
+    except CommandError as error:
+        raise BuildError(f"uv: {error.message}", output=error.output, hint=error.hint) from error
+
+
+def _events(text: str, count: int) -> tuple[Event, ...]:
+    line = Line(text=text)
+    return (line, Installing(count=count)) if _NOTED.match(text) else (line,)

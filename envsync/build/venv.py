@@ -1,0 +1,218 @@
+"""Making, and bringing up to date, the virtual environment that is the twin of a lock.
+
+Everything is done in a folder beside the target and swapped in at the end, so that the environment that was there
+remains until the new one is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from envsync.build.backend import Backend, Request
+from envsync.build.clone import clone
+from envsync.build.events import Event, InterpreterFound
+from envsync.build.installed import Installed, is_satisfied, read_installed
+from envsync.build.interpreter import LocalPython, find_interpreter
+from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker
+from envsync.build.pip import Pip
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan, make_plan
+from envsync.build.relocate import relocate
+from envsync.build.target import absolute_target, check_target, exclusive
+from envsync.build.uv import Uv
+from envsync.catalog.names import normalized
+from envsync.model import Snapshot
+from envsync.writing import replace_folder, staged_folder, write_file
+
+_TWO_HOURS = 7200.0
+
+
+class BuildOptions(Struct, frozen=True, kw_only=True):
+    """A user's choices."""
+
+    python: str | None = None
+    """The path of an interpreter, or ``X.Y[.Z]``."""
+    backend: Literal["uv", "pip"] = "uv"
+    offline: bool = False
+    """Only what the cache has."""
+    timeout: float = _TWO_HOURS
+    """Seconds, for each run of uv or pip."""
+
+
+class Built(Struct, frozen=True, kw_only=True):
+    """What was made."""
+
+    path: Path
+    python: LocalPython
+    names: tuple[str, ...]
+    """All distributions of the lock that the environment holds, as the lock spells them."""
+    not_reproducible: tuple[NotReproducible, ...]
+    unchanged: int
+    installed: int
+    """New ones and replaced ones."""
+    removed: int
+    """Those that the lock does not have."""
+
+
+class _Change(Struct, frozen=True, kw_only=True):
+    """What of an environment is not as the plan wants it; all of it where there is none. Names are normalised."""
+
+    missing: frozenset[str]
+    stale: frozenset[str] = frozenset()
+    extra: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.stale or self.extra)
+
+
+def create(
+    lock: Snapshot,
+    target: Path,
+    *,
+    options: BuildOptions,
+    lock_id: LockIdentity,
+    on_event: Callable[[Event], None],
+) -> Built:
+    """Make ``target`` the twin of ``lock``; an environment that envsync made is brought up to date.
+
+    ``on_event`` may be called from another thread.
+
+    Raises:
+        BuildError: names the distribution or path, and the cause; what was there before is untouched.
+        InterpreterNotFoundError: no interpreter fits.
+        UnsafeValueError: a name or version of the lock could inject into a requirements file.
+        LockError: the marker of the environment that is there is damaged.
+        WriteError: a file cannot be written.
+    """
+    place = absolute_target(target)
+    plan = make_plan(lock)
+    with exclusive(place):
+        old = check_target(place)
+        python = find_interpreter(lock.python, requested=options.python)
+        on_event(InterpreterFound(path=python.path, version=python.version, exact=python.exact))
+        job = _Job(place=place, plan=plan, python=python, options=options, lock_id=lock_id, on_event=on_event)
+        return job.update(old) if old is not None and job.can_update(old) else job.make_anew()
+
+
+class _Job(Struct, frozen=True, kw_only=True):
+    """One call of :func:`create`."""
+
+    place: Path
+    plan: Plan
+    python: LocalPython
+    options: BuildOptions
+    lock_id: LockIdentity
+    on_event: Callable[[Event], None]
+
+    def can_update(self, old: Marker) -> bool:
+        """Whether the environment there has the right interpreter, maker and place."""
+        executable = self.place / "bin" / "python"
+        return (
+            old.python == self.python.version
+            and old.backend == self.options.backend
+            and old.environment == str(self.place)
+            and executable.exists()
+            and executable.resolve() == self.python.path.resolve()
+        )
+
+    def make_anew(self) -> Built:
+        """Make the environment from nothing."""
+        with staged_folder(self.place) as staging:
+            self.backend.make(staging, self.python, prompt=self.prompt)
+            wanted = self.plan.makeable
+            change = _Change(missing=frozenset(normalized(part.name) for part in wanted))
+            return self._finish(staging, wanted, change, ())
+
+    def update(self, old: Marker) -> Built:
+        """Change what differs, or nothing."""
+        known = old.not_reproducible if old.lock.snapshot == self.lock_id.snapshot else ()
+        lacking = tuple(one for one in known if one not in self.plan.not_reproducible)
+        absent = {normalized(one.name) for one in lacking}
+        wanted = tuple(part for part in self.plan.makeable if normalized(part.name) not in absent)
+        change = difference(wanted, read_installed(self.place))
+        if not change:
+            marker = encode_marker(self._marker(lacking))
+            if (self.place / MARKER_NAME).read_bytes() != marker:
+                write_file(self.place / MARKER_NAME, marker)
+            return self._built(wanted, lacking, change)
+        with staged_folder(self.place) as staging:
+            clone(self.place, staging)
+            return self._finish(staging, wanted, change, lacking)
+
+    @property
+    def backend(self) -> Backend:
+        """The one that was chosen."""
+        return Uv() if self.options.backend == "uv" else Pip()
+
+    @property
+    def prompt(self) -> str:
+        """What an activated shell shows: the folder's name, or the project's for ``.venv``."""
+        name = self.place.name
+        return self.place.parent.name or name if name in (".venv", "venv", "env", ".env") else name
+
+    def _finish(
+        self,
+        staging: Path,
+        wanted: tuple[FromIndex | FromUrl, ...],
+        change: _Change,
+        lacking: tuple[NotReproducible, ...],
+    ) -> Built:
+        request = Request(
+            env=staging,
+            wanted=wanted,
+            stale=change.stale,
+            extra=change.extra,
+            offline=self.options.offline,
+            timeout=self.options.timeout,
+            on_event=self.on_event,
+        )
+        lacking += self.backend.install(request)
+        relocate(staging, staged_as=staging, target=self.place)
+        (staging / MARKER_NAME).write_bytes(encode_marker(self._marker(lacking)))
+        replace_folder(staging, self.place)
+        return self._built(wanted, lacking, change)
+
+    def _marker(self, lacking: tuple[NotReproducible, ...]) -> Marker:
+        return Marker(
+            environment=str(self.place),
+            lock=self.lock_id,
+            python=self.python.version,
+            backend=self.options.backend,
+            not_reproducible=self.plan.not_reproducible + lacking,
+        )
+
+    def _built(
+        self, wanted: tuple[FromIndex | FromUrl, ...], lacking: tuple[NotReproducible, ...], change: _Change
+    ) -> Built:
+        absent = {normalized(one.name) for one in lacking}
+        present = [part for part in wanted if normalized(part.name) not in absent]
+        changed = [part for part in present if normalized(part.name) in change.missing | change.stale]
+        return Built(
+            path=self.place,
+            python=self.python,
+            names=tuple(part.name for part in present),
+            not_reproducible=self.plan.not_reproducible + lacking,
+            unchanged=len(present) - len(changed),
+            installed=len(changed),
+            removed=len(change.extra),
+        )
+
+
+def difference(wanted: tuple[FromIndex | FromUrl, ...], installed: tuple[Installed, ...]) -> _Change:
+    """Compare what is wanted with what is there, by name, version and origin."""
+    parts = {normalized(part.name): part for part in wanted}
+    there: dict[str, list[Installed]] = {}
+    for one in installed:
+        there.setdefault(one.name, []).append(one)
+    return _Change(
+        missing=frozenset(parts.keys() - there.keys()),
+        stale=frozenset(
+            name
+            for name, part in parts.items()
+            if name in there and not (len(there[name]) == 1 and is_satisfied(part, there[name][0]))
+        ),
+        extra=frozenset(there.keys() - parts.keys()),
+    )
