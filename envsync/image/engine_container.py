@@ -229,6 +229,5 @@ class Container:
 def _remove(api: Any, problems: Problems, name: str) -> None:
     from docker.errors import NotFound
 
-    with problems(f"removing a container (docker rm -f -v {name})"):
-        with suppress(NotFound):
-            api.remove_container(name, force=True, v=True)
+    with problems(f"removing a container (docker rm -f -v {name})"), suppress(NotFound):
+        api.remove_container(name, force=True, v=True)

@@ -112,7 +112,7 @@ def test_the_chosen_one_is_the_environment_by_the_name_given(tmp_path: Path) -> 
 def test_a_wrong_choice_lists_the_candidates(tmp_path: Path) -> None:
     link(tmp_path / "bin/python", MODERN[0])
     link(tmp_path / "bin/python3", MODERN[1])
-    script = write(tmp_path, "bin/run", "#!/bin/sh\n", 0o755)
+    script = write(tmp_path, "sbin/python2", "#!/bin/sh\n", 0o755)
     for wrong, reason in (
         (tmp_path / "absent", "no such file"),
         (script, "a script, not an interpreter"),
@@ -216,7 +216,7 @@ def debian(root: Path, version: str, soabi: str) -> None:
 
 
 DEBIAN_SITE = """
-            sitepackages.append(os.path.join(prefix, "local/lib", "python%d.%d" % sys.version_info[:2], "dist-packages"))
+            sitepackages.append(os.path.join(prefix, "lib", "python3", "dist-packages"))
             if 'VIRTUAL_ENV' in os.environ or sys.base_prefix != sys.prefix:
 """
 

@@ -8,14 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from uv import find_uv_bin
 
 from tests.end_to_end.program import Result, environment, envsync, freeze, requirement_lines
 from tests.imagekit.engine import pip_freeze, run_in
+from tests.imagekit.projects import LEGACY, setup_project
+from tests.imagekit.wheels import make_sdist
 
 pytestmark = [pytest.mark.engine, pytest.mark.network]
 
 WITH_PIP = ("slim", "venv", "debian_python", "debian_system", "user_site", "relayered", "old37", "inconsistent")
-NOT_REPRODUCIBLE = {"debian_system": True, "origins": True}
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +43,6 @@ def lock_of(folder: Path) -> Path:
 
 def findings(result: Result) -> list[tuple[str, str]]:
     return [(f["kind"], f["subject"]) for f in json.loads(result.out)["findings"]]
-
-
-def portable(line: str) -> str:
-    """A line of ``pip freeze`` as a lock has it: an origin inside the image becomes a version."""
-    if line.startswith("-e /src/"):
-        return line.removeprefix("-e /src/")
-    return line
 
 
 @pytest.mark.parametrize("name", WITH_PIP)
@@ -96,7 +91,15 @@ def test_origins_become_versions_and_what_is_local_is_reported(
     assert inside
     for name in local | inside:
         assert any(line.startswith(f"{name}==") for line in constraints)
-    made = envsync("create", tmp_path / "env", cwd=folder)
+    refused = envsync("create", tmp_path / "env", cwd=folder)
+    assert refused.status == 2
+    assert f"{LEGACY} 1.3: the index has no distribution of this name" in refused.err
+    assert not (tmp_path / "env").exists()
+
+    name, data = make_sdist(LEGACY, "1.3", setup_project(LEGACY, "1.3"))
+    (tmp_path / "found").mkdir()
+    (tmp_path / "found" / name).write_bytes(data)
+    made = envsync("create", tmp_path / "env", cwd=folder, UV_FIND_LINKS=str(tmp_path / "found"))
     assert made.status == 1, made.said
     for name in local:
         assert name in made.err
@@ -111,8 +114,8 @@ def test_requirements_are_installable_without_envsync(
     lock = lock_of(folder)
     python = tmp_path / "env" / "bin" / "python"
     for words in (
-        ["uv", "venv", "--quiet", "--python", "3.9.18", str(tmp_path / "env")],
-        ["uv", "pip", "install", "--quiet", "--python", str(python), "pip"],
+        [find_uv_bin(), "venv", "--quiet", "--python", "3.9.18", str(tmp_path / "env")],
+        [find_uv_bin(), "pip", "install", "--quiet", "--python", str(python), "pip"],
         [
             str(python),
             "-m",
@@ -140,7 +143,9 @@ def test_each_planted_change_is_found_and_nothing_else(
 
     def uv(*words: str) -> None:
         subprocess.run(
-            ["uv", "pip", *words, "--quiet", "--python", str(env / "bin" / "python")], env=environment(), check=True
+            [find_uv_bin(), "pip", *words, "--quiet", "--python", str(env / "bin" / "python")],
+            env=environment(),
+            check=True,
         )
 
     uv("uninstall", "six")
