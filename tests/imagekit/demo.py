@@ -219,9 +219,7 @@ def c_library() -> list[Path]:
         return []
     mapped = {line.split(maxsplit=5)[5] for line in maps.read_text().splitlines() if "/" in line}
     found = {Path(text) for text in mapped if Path(text).name.startswith(_C_LIBRARY)}
-    loaders = (
-        path for pattern in ("lib*/ld-linux*.so.*", "lib/ld-musl*.so.1") for path in Path("/").glob(pattern)
-    )
+    loaders = (path for pattern in ("lib*/ld-linux*.so.*", "lib/ld-musl*.so.1") for path in Path("/").glob(pattern))
     return sorted(path for path in found | set(loaders) if path.exists())
 
 
