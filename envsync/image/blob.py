@@ -85,7 +85,7 @@ class OpenFile:
 
 
 def _page_aligned(size: int) -> memoryview:
-    """A buffer to read into. A large ``bytearray`` begins 16 bytes into a page, which makes each copy twice as slow."""
+    """A buffer to read into. A large ``bytearray`` begins 16 bytes into a page, which makes copies far slower."""
     return memoryview(mmap(-1, size)) if size else memoryview(bytearray())
 
 
