@@ -19,7 +19,7 @@ _NAME = re.compile(r"python([23])\.(\d{1,2})([a-z]{0,3})(-dbg)?")
 _ANY_VERSION = re.compile(rb"\0([23]\.\d{1,2})\.\d{1,3}(?:(?:a|b|c|rc)\d{1,3})?\+?(?=\0)")
 _REST_OF_VERSION = rb"\.\d{1,3}(?:(?:a|b|c|rc)\d{1,3})?\+?(?=\0)"
 _SEARCH_PATH = re.compile(rb"\0:(plat-[\w.-]{1,64}(?::[\w.-]{1,64}){0,8})(?=\0)")
-_FOLDER = re.compile(rb"\0(/[\w.+@/-]{1,200})(?=\0)")
+_FOLDER = re.compile(rb"\0((?:/(?!\.{1,2}[/\0])[\w.+@-]{1,100}){1,20})(?=\0)")
 _FOLDERS = 500
 
 Series = tuple[int, int]
@@ -95,10 +95,10 @@ def find_folders(data: bytes) -> tuple[str, ...]:
     """Absolute paths in the bytes, one of which is the prefix that was compiled in; a bounded number."""
     found: dict[str, None] = {}
     for match in _FOLDER.finditer(data):
-        found.setdefault(match[1].decode("ascii").rstrip("/"))
+        found.setdefault(match[1].decode("ascii"))
         if len(found) >= _FOLDERS:
             break
-    return tuple(path for path in found if path)
+    return tuple(found)
 
 
 def has_wide_unicode(data: bytes) -> bool:

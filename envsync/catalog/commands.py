@@ -38,11 +38,6 @@ def is_executable(tree: FileTree, path: PurePosixPath) -> bool:
     return found is not None and found.kind == "file" and found.mode & 0o111 != 0
 
 
-def is_shim(text: str) -> bool:
-    """Whether a script is one of pyenv's shims."""
-    return _SHIM.search(text) is not None
-
-
 def follow_shim(
     tree: FileTree, shim: PurePosixPath, env: Mapping[str, str], workdir: PurePosixPath | None
 ) -> PurePosixPath | None:
@@ -51,7 +46,7 @@ def follow_shim(
     The version comes from PYENV_VERSION, a ``.python-version`` in the working folder or above it, or pyenv's
     own ``version`` file, as https://github.com/pyenv/pyenv#understanding-python-version-selection has it.
     """
-    match = _SHIM.search(_text(tree, shim))
+    match = _SHIM.search(_text(tree, shim)) if shim.parent.name == "shims" else None
     if match is None or not match[1].startswith("/"):
         return None
     root = PurePosixPath(match[1])

@@ -34,7 +34,7 @@ __all__ = [
 
 Found = tuple[tuple[Distribution, ...], tuple[Skipped, ...]]
 
-_PYTHON_FOLDER = re.compile(r"/python([23]\.\d+)(?:/|$)")
+_PYTHON_FOLDER = re.compile(r"/python([23]\.\d+)t?(?:/|$)")
 _LONGEST_REQUIREMENT = 10_000
 _EXTRAS = re.compile(r"[^;\[]*\[[^\]]")
 

@@ -67,14 +67,14 @@ class FolderName(Struct, frozen=True, kw_only=True):
     """What the name of a ``.dist-info``, ``.egg-info`` or ``.egg`` says."""
 
     name: str
+    """Empty where it begins with a hyphen."""
     version: str | None
 
     @classmethod
     def parse(cls, filename: str) -> FolderName:
         """Split ``zope.interface-5.0-py3.7.egg-info``; the whole stem is the name where it has no version."""
-        stem = filename.rpartition(".")[0] or filename
-        match = _FOLDER.match(stem)
-        return cls(name=match["name"], version=match["version"]) if match else cls(name=stem, version=None)
+        match = _FOLDER.match(filename.rpartition(".")[0])
+        return cls(name=match["name"], version=match["version"]) if match else cls(name="", version=None)
 
 
 def safe_name(name: str) -> str:

@@ -116,7 +116,7 @@ class Identifier:
             path = path.parent / target
 
     def _describe(self, path: PurePosixPath, layout: Layout, name: binary.BinaryName, facts: _Facts) -> Identity:
-        library = self._library(layout, facts.library, path, facts.file) if facts.library else None
+        library = self._library(layout, facts, path)
         flags = name.flags.replace("t", "") + layout.threads
         variables = read_build_variables(self._tree, layout.stdlib, debug="d" in flags)
         wide = facts.wide_unicode or bool(library and library.wide_unicode)
@@ -165,14 +165,11 @@ class Identifier:
                 return parse_patchlevel(data.decode("utf-8", "replace"))
         return None
 
-    def _library(self, layout: Layout, name: str, path: PurePosixPath, real: PurePosixPath) -> _Facts | None:
-        for folder in self._library_places(real, layout.base_prefix, layout.home, path.parent):
-            found = self._tree.stat(folder / name)
-            if found is not None and found.kind == "file" and found.size <= READ_LIMIT:
-                facts = self._parsed(found.path)
-                if isinstance(facts, _Facts):
-                    return facts
-        return None
+    def _library(self, layout: Layout, facts: _Facts, path: PurePosixPath) -> _Facts | None:
+        places = self._library_places(facts.file, layout.base_prefix, layout.home, path.parent)
+        found = self._find_library(facts.library, places)
+        parsed = self._parsed(found) if found is not None else None
+        return parsed if isinstance(parsed, _Facts) else None
 
     def _library_places(self, real: PurePosixPath, *folders: PurePosixPath) -> Iterator[PurePosixPath]:
         """Where the library of a program may lie: in its runpath, beside ``bin``, where every library may lie.
@@ -189,13 +186,20 @@ class Identifier:
                     yield base / "lib" / name
 
     def _compiled(self, real: PurePosixPath, facts: _Facts) -> Iterator[tuple[str, ...]]:
-        """Nothing, then (only where the search needs it) the folders that the bytes of the program name."""
+        """Nothing; then, only where the search needs it, folders that may be the prefix it was compiled for."""
         yield ()
-        found = list(binary.find_folders(self._bytes(real)))
-        if facts.library is not None:
-            for folder in self._library_places(real, real.parent.parent):
-                found.extend(binary.find_folders(self._bytes(folder / facts.library)))
-        yield tuple(dict.fromkeys(found))
+        library = self._find_library(facts.library, self._library_places(real, real.parent.parent))
+        if library is not None:
+            yield (str(library.parent.parent),)
+            yield binary.find_folders(self._bytes(library))
+        yield binary.find_folders(self._bytes(real))
+
+    def _find_library(self, name: str | None, folders: Iterator[PurePosixPath]) -> PurePosixPath | None:
+        for folder in folders if name is not None else ():
+            found = self._tree.stat(folder / str(name))
+            if found is not None and found.kind == "file":
+                return found.path
+        return None
 
     def _bytes(self, path: PurePosixPath) -> bytes:
         try:

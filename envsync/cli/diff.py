@@ -24,32 +24,38 @@ class Only(str, Enum):
     ENV = "env"
 
 
+A = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[A]",
+        help="An environment, a lock directory or an image: the side that is right. "
+        "Left out: the lock that the environment was made from.",
+        show_default=False,
+    ),
+]
+B = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[B]",
+        help="The side that is judged. Left out: the active environment, else ./.venv.",
+        show_default=False,
+    ),
+]
+OnlyOption = Annotated[
+    list[Only] | None,
+    typer.Option(help="Compare only this: Python, OS packages, or environment variables. May be repeated."),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Leave this distribution, OS package or variable out. May be repeated."),
+]
+
+
 def diff(
-    a: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[A]",
-            help="An environment, a lock directory or an image: the side that is right. "
-            "Left out: the lock that the environment was made from.",
-            show_default=False,
-        ),
-    ] = None,
-    b: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[B]",
-            help="The side that is judged. Left out: the active environment, else ./.venv.",
-            show_default=False,
-        ),
-    ] = None,
-    only: Annotated[
-        list[Only] | None,
-        typer.Option(help="Compare only this: python, os (packages) or env (variables). May be repeated."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Leave this distribution, OS package or variable out. May be repeated."),
-    ] = None,
+    a: A = None,
+    b: B = None,
+    only: OnlyOption = None,
+    ignore: Ignore = None,
     verify: Annotated[bool, typer.Option("--verify", help="Hash every installed file against its RECORD.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/schemas/diff.schema.json).")] = False,
     every: Annotated[bool, typer.Option("--all", help="Do not fold long lists.")] = False,

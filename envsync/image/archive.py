@@ -9,7 +9,7 @@ import re
 import tempfile
 from collections.abc import Sequence
 from posixpath import dirname, normpath
-from typing import NoReturn
+from typing import IO, NoReturn
 
 from envsync.errors import CorruptImageError, EnvsyncError, ImageError
 from envsync.image.blob import Blob, BlobSource, OpenFile, StoredLayer
@@ -122,6 +122,18 @@ def open_archive(reference: ArchiveFile, platform: Platform | None) -> Image:
     except EnvsyncError:
         file.close()
         raise
+
+
+def open_saved(stream: IO[bytes]) -> Image:
+    """Open the one image in what an engine gave as ``docker save``, in a file that has no name.
+
+    ``stream`` is flushed and seekable, and stays open as long as the image is used.
+
+    Raises:
+        ImageError: it holds no image, or several.
+        CorruptImageError: truncated, malformed, or with a wrong digest.
+    """
+    return _read_docker(_Archive(OpenFile(stream, "docker save")), None, None)
 
 
 def _uncompressed(file: OpenFile) -> OpenFile:

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 from msgspec import Struct
 
@@ -26,7 +26,7 @@ _CHANGED = "It changed while it was read: try again once nothing writes to it."
 class OpenFile:
     """A regular file, open for reading at any offset from any thread."""
 
-    def __init__(self, stream: BinaryIO, place: str) -> None:
+    def __init__(self, stream: IO[bytes], place: str) -> None:
         """``place`` names the file in messages."""
         self._stream = stream
         self._stamp = self._now()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Literal
+from typing import IO, Literal, cast
 
 from envsync.errors import CorruptImageError, ImageError
 
@@ -143,7 +143,9 @@ def _unzstd(chunks: Iterator[memoryview], where: str) -> Iterator[memoryview]:
     """All frames of a zstd stream, skippable ones passed over: https://www.rfc-editor.org/rfc/rfc8878."""
     import zstandard
 
-    reader = zstandard.ZstdDecompressor().stream_reader(_Chunks(chunks), read_size=CHUNK, read_across_frames=True)
+    # zstandard asks no more of a file than read(), and takes any buffer from it.
+    source = cast("IO[bytes]", _Chunks(chunks))
+    reader = zstandard.ZstdDecompressor().stream_reader(source, read_size=CHUNK, read_across_frames=True)
     try:
         while plain := reader.read(CHUNK):
             yield memoryview(plain)

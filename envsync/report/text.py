@@ -17,7 +17,7 @@ FOLD = 10
 
 _VALUE_LIMIT = 240
 _NAME_COLUMN = 28
-_TITLES: dict[Kind, tuple[str, str]] = {
+TITLES: dict[Kind, tuple[str, str]] = {
     "interpreter-version": ("another version of Python", ""),
     "interpreter-implementation": ("another implementation of Python", ""),
     "interpreter-abi": ("another ABI of Python", ""),
@@ -98,7 +98,7 @@ def _group(
     colour: bool,
     fold: bool,
 ) -> Iterator[str]:
-    single, plural = _TITLES[kind]
+    single, plural = TITLES[kind]
     mark = f"\x1b[{_COLOURS[severity]}m{severity}\x1b[0m" if colour else severity
     yield f"{mark}: {single if not plural else f'1 {single}' if len(findings) == 1 else f'{len(findings)} {plural}'}"
     shown = findings[:FOLD] if fold else findings

@@ -42,14 +42,14 @@ def executables() -> list[Path]:
     return [*found, *([SYSTEM] if SYSTEM.exists() else [])]
 
 
-def interpreters(at_least: tuple[int, int] = (2, 7)) -> Any:
+def interpreters(at_least: tuple[int, int] = (2, 7), only: Sequence[tuple[int, int]] = ()) -> Any:
     """Parametrize a test by the interpreters there are; skipped where there is none."""
-    cases = [
-        pytest.param(path, id="system" if path == SYSTEM else path.parts[-3])
-        for path in executables()
-        if path == SYSTEM or tuple(int(part) for part in path.parts[-3].split(".")[:2]) >= at_least
-    ]
-    skip = pytest.param(None, marks=pytest.mark.skip(reason=f"no interpreter under {PYENV}, nor {SYSTEM}"))
+    cases = []
+    for path in executables():
+        series = tuple(int(part) for part in path.parts[-3].split(".")[:2]) if path != SYSTEM else None
+        if series in only if only else series is None or series >= at_least:
+            cases.append(pytest.param(path, id=path.parts[-3] if series else "system"))
+    skip = pytest.param(None, marks=pytest.mark.skip(reason=f"no such interpreter under {PYENV}"))
     return pytest.mark.parametrize("python", cases or [skip])
 
 
@@ -64,7 +64,8 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def run(command: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> str:
-    done = subprocess.run([str(c) for c in command], env=env, cwd=cwd, capture_output=True, text=True, timeout=120)
+    words = [str(word) for word in command]
+    done = subprocess.run(words, env=env, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -103,8 +103,8 @@ def test_code_in_a_path_configuration_file_is_reported_not_run(python: Path, tmp
 @pytest.mark.parametrize("options", [[], ["--system-site-packages"], ["--copies"]], ids=lambda o: "".join(o) or "plain")
 def test_venv(python: Path, options: list[str], tmp_path: Path) -> None:
     made = tmp_path / "venv"
-    if python == SYSTEM and "--copies" in options and subprocess.run([python, "-c", "import venv"]).returncode:
-        pytest.skip("the OS's Python has no venv")
+    if subprocess.run([python, "-c", "import venv"], check=False, capture_output=True).returncode:
+        pytest.skip("this Python has no venv")
     run([python, "-m", "venv", "--without-pip", *options, made])
     user_site(python, tmp_path)
     found, _ = assert_same(made / "bin/python", environment(tmp_path, VIRTUAL_ENV=str(made)), tmp_path)
@@ -124,11 +124,11 @@ def test_uv_venv(python: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.network
-@interpreters()
+@interpreters(only=[(2, 7), (3, 6), (3, 12)])
 @pytest.mark.parametrize("options", [[], ["--system-site-packages"]], ids=lambda o: "".join(o) or "plain")
 def test_virtualenv(python: Path, options: list[str], tmp_path: Path, virtualenv: Path) -> None:
     made = tmp_path / "venv"
-    run([virtualenv, "--quiet", "--no-seed", *options, "--python", python, made])
+    run([virtualenv, "--quiet", "--no-seed", *options, "--python", python, "--app-data", tmp_path / "data", made])
     user_site(python, tmp_path)
     found, _ = assert_same(made / "bin/python", environment(tmp_path, PYTHONPATH="/absent"), tmp_path)
     assert found.venv is not None
@@ -157,6 +157,7 @@ def virtualenv(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         capture_output=True,
         text=True,
+        check=False,
     )
     if done.returncode:
         pytest.skip(f"virtualenv cannot be installed: {done.stderr[-200:]}")

@@ -33,7 +33,7 @@ class SearchedFolder(KeptFiles):
     def search(self, pattern: str) -> tuple[PurePosixPath, ...]:
         found = []
         for folder, folders, files in os.walk(self._folder):
-            links = [name for name in folders if os.path.islink(Path(folder, name))]
+            links = [name for name in folders if Path(folder, name).is_symlink()]
             for name in files + links:
                 path = str(Path(folder, name)).removeprefix(self._prefix)
                 if re.fullmatch(pattern, path):

@@ -157,6 +157,15 @@ def test_a_file_in_the_place_of_a_folder_is_missing(environment: Environment) ->
     assert finding.actual == "1 missing: foo/b.py/c.py"
 
 
+def test_what_is_no_file_is_changed_and_never_opened(environment: Environment) -> None:
+    (environment.site / "foo/b.py").unlink()
+    os.mkfifo(environment.site / "foo/b.py")
+    (environment.site / "foo/__init__.py").unlink()
+    (environment.site / "foo/__init__.py").mkdir()
+    ((finding,), _) = environment.found(verify=True)
+    assert finding.actual == "2 changed: foo/__init__.py, foo/b.py"
+
+
 def test_names_that_are_no_text_or_do_not_print(environment: Environment) -> None:
     (environment.info / "RECORD").write_bytes(b"foo/\xff.py,,\nfoo/\x1b.py,,\n")
     ((finding,), _) = environment.found()

@@ -44,9 +44,7 @@ class ImageSpec:
     created: str = CREATED
 
 
-def write_docker_archive(
-    out: Path, *images: ImageSpec, layout: Literal["classic", "oci"] = "classic"
-) -> None:
+def write_docker_archive(out: Path, *images: ImageSpec, layout: Literal["classic", "oci"] = "classic") -> None:
     """What ``docker save`` writes: ``classic`` before Docker 25; ``oci``, an OCI layout with more, since."""
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".archive-") as staging:
         if layout == "oci":
@@ -182,9 +180,7 @@ def _write_layout(
         (folder / "manifest.json").write_text(json.dumps(legacy))
 
 
-def _write_image(
-    blobs: Path, image: ImageSpec, compression: Compression
-) -> tuple[_Blob, list[_Blob], dict[str, Any]]:
+def _write_image(blobs: Path, image: ImageSpec, compression: Compression) -> tuple[_Blob, list[_Blob], dict[str, Any]]:
     plain = _store_layers(blobs, image)
     layers = plain if compression == "none" else [_packed(layer, blobs, compression) for layer in plain]
     config = _store_json(blobs, _config(image, [layer.digest for layer in plain]))

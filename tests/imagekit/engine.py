@@ -121,9 +121,7 @@ def build(recipe: Recipe) -> str:
         build(recipe.parent)
     with locked(tag.replace("/", "_")):
         if not exists(tag):
-            _build_base(recipe, tag) if recipe.parent is None else _build_layer(
-                recipe, recipe.parent.tag, tag
-            )
+            _build_base(recipe, tag) if recipe.parent is None else _build_layer(recipe, recipe.parent.tag, tag)
     return tag
 
 
@@ -224,9 +222,7 @@ def pip_freeze(tag: str, interpreter: str = "python3") -> list[str]:
     except KitError:
         minor = run_in(tag, interpreter, "-c", "import sys; print('%d.%d' % sys.version_info[:2])").strip()
         wheel = next(fetch_wheels(minor, ("pip==24.3.1",)).glob("pip-*.whl"))
-        program = (
-            "import sys, runpy; sys.path.append('/pip.whl'); runpy.run_module('pip', run_name='__main__')"
-        )
+        program = "import sys, runpy; sys.path.append('/pip.whl'); runpy.run_module('pip', run_name='__main__')"
         listed = run_in(tag, interpreter, "-c", program, *words[2:], mounts={wheel: "/pip.whl"})
         return [line for line in listed.splitlines() if not line.startswith("pip==")]
     return run_in(tag, interpreter, *words).splitlines()

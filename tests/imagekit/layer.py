@@ -69,9 +69,7 @@ def opaque(path: str) -> File:
     return File(path=f"{path}/.wh..wh..opq")
 
 
-def tree(
-    source: Path, into: str, *, leave_out: Callable[[PurePosixPath], bool] = lambda _: False
-) -> Iterator[Entry]:
+def tree(source: Path, into: str, *, leave_out: Callable[[PurePosixPath], bool] = lambda _: False) -> Iterator[Entry]:
     """Everything under a folder of this machine, sorted; ``leave_out`` gets paths relative to ``source``."""
     for here, folders, files in os.walk(source):
         inside = PurePosixPath(Path(here).relative_to(source).as_posix())

@@ -48,7 +48,7 @@ def _listen(root: Path) -> _HTTPServer:
     for port in PORTS:
         try:
             return _HTTPServer(("127.0.0.1", port), partial(_Handler, directory=str(root)))
-        except OSError:  # noqa: PERF203 - three turns at most
+        except OSError:
             continue
     raise MissingToolError(f"other programs listen on all of the ports {PORTS} of 127.0.0.1")
 
@@ -83,9 +83,7 @@ class _Handler(SimpleHTTPRequestHandler):
             "PATH_INFO": url.path,
             "QUERY_STRING": url.query,
         }
-        done = subprocess.run(
-            ["git", "http-backend"], input=body, env=variables, capture_output=True, check=False
-        )
+        done = subprocess.run(["git", "http-backend"], input=body, env=variables, capture_output=True, check=False)
         head, _, content = done.stdout.partition(b"\r\n\r\n")
         fields = dict(line.split(": ", 1) for line in head.decode("latin-1").splitlines())
         self.send_response(int(fields.pop("Status", "200 OK").split()[0]) if done.returncode == 0 else 500)

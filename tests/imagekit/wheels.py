@@ -81,18 +81,14 @@ def pip(*words: str, timeout: float = 600) -> str:
     except subprocess.TimeoutExpired as error:
         raise KitError(f"pip {words[0]}: still running after {timeout:g} s") from error
     if done.returncode:
-        raise KitError(
-            f"pip {words[0]}: exit status {done.returncode}\n" + "\n".join(done.stderr.splitlines()[-15:])
-        )
+        raise KitError(f"pip {words[0]}: exit status {done.returncode}\n" + "\n".join(done.stderr.splitlines()[-15:]))
     return done.stdout
 
 
 _WHEEL = "Wheel-Version: 1.0\nGenerator: imagekit\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
 
 
-def make_wheel(
-    name: str, version: str, modules: Mapping[str, str], *, metadata: str = ""
-) -> tuple[str, bytes]:
+def make_wheel(name: str, version: str, modules: Mapping[str, str], *, metadata: str = "") -> tuple[str, bytes]:
     """A pure wheel, byte for byte the same each time: its file name and content.
 
     Spec: https://packaging.python.org/en/latest/specifications/binary-distribution-format/.
