@@ -133,7 +133,8 @@ def _with_requirements(request: Request, verb: str, options: Sequence[str], line
     if verb != "compile":
         common += ["--no-require-hashes", "--verify-hashes", "--no-compile-bytecode"]
     try:
-        return _uv(["pip", verb, *common, *options, path], timeout=request.timeout, request=request)
+        source = ["-r", path] if verb == "install" else [path]
+        return _uv(["pip", verb, *common, *options, *source], timeout=request.timeout, request=request)
     finally:
         path.unlink(missing_ok=True)
 
