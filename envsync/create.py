@@ -13,6 +13,7 @@ from envsync.build.venv import BuildOptions, create
 from envsync.drift.changes import find_changes
 from envsync.drift.compare import compare
 from envsync.drift.finding import Finding, Scope, ranked
+from envsync.drift.names import normalized
 from envsync.drift.variables import compared_names
 from envsync.local import describe
 from envsync.locate import Located
@@ -58,7 +59,7 @@ def create_environment(
     options = BuildOptions(python=python, backend=backend)
     built = create(lock.snapshot, target, options=options, lock_id=identity, on_event=on_event)
     actual = describe(target, env_names=compared_names(lock.snapshot))
-    reasons = {part.name: part.reason for part in built.not_reproducible}
+    reasons = {normalized(part.name): part.reason for part in built.not_reproducible}
     changed, _ = find_changes(actual)
     inside = compare(lock.snapshot, actual, scopes=frozenset[Scope]({"python"}), accepted=reasons)
     around = compare(lock.snapshot, actual, scopes=frozenset[Scope]({"env", "os"}))

@@ -64,8 +64,8 @@ def diff(
     """Compare two sides.
 
     Args:
-        first: an environment, lock directory or image. Alone, an environment is compared with the lock it was made from,
-            anything else with the environment that is active (or ``./.venv``). ``None``: that environment.
+        first: an environment, lock directory or image. Alone, an environment is compared with the lock it was made
+            from, anything else with the environment that is active (or ``./.venv``). ``None``: that environment.
         second: the other one; it is judged by the first.
         root: the folder of lock directories.
         options: what to compare.
@@ -90,9 +90,7 @@ def diff(
     return _compare(expected, actual, options, reasons)
 
 
-def _side(
-    text: str, root: Path, pull: PullOptions, progress: Progress, *, variables: Collection[str] = ()
-) -> Side:
+def _side(text: str, root: Path, pull: PullOptions, progress: Progress, *, variables: Collection[str] = ()) -> Side:
     path = Path(text)
     if is_environment(path):
         return Side(snapshot=describe(path, env_names=variables))

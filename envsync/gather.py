@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import PurePosixPath
@@ -46,21 +46,23 @@ def read_snapshot(image: Image, source: ImageSource, *, interpreter: PurePosixPa
     """
     from envsync.rootfs import read_rootfs
 
-    tree = read_rootfs(image, wanted())
     config = image.config
-    system = operating_system(tree, config.platform.machine)
+    tree = read_rootfs(image, wanted())
+    machine = config.platform.machine
+    system = _operating_system(tree, machine)
     found = interpreters.find_interpreters(
         tree,
         env={v.name: v.value or "" for v in config.config.env},
         user=config.config.user,
+        workdir=PurePosixPath(config.config.workdir or "/"),
         libc=system.libc,
-        machine=config.platform.machine,
+        machine=machine,
         chosen=interpreter,
     )
     complete: list[Interpreter] = []
     skipped = [*tree.skipped, *found.skipped]
     for one in found.interpreters:
-        installed, unread = distributions.find_distributions(tree, one.sys_path)
+        installed, unread = distributions.find_distributions(tree, one.sys_path, python=one.version)
         complete.append(msgspec.structs.replace(one, distributions=installed))
         skipped += unread
     packages, unread = os_packages.find(tree)
@@ -91,7 +93,6 @@ def _snapshot(
     packages: tuple[Any, ...] | None,
     skipped: tuple[Skipped, ...],
 ) -> Snapshot:
-    unique = {(s.place, s.subject, s.reason): s for s in skipped}
     return Snapshot(
         source=source,
         platform=config.platform,
@@ -99,13 +100,16 @@ def _snapshot(
         os=system,
         interpreters=found,
         os_packages=packages,
-        skipped=tuple(unique[key] for key in sorted(unique)),
+        skipped=_unique(skipped),
     )
 
 
-def operating_system(tree: SearchableTree, machine: str) -> OperatingSystem:
-    """os-release and the C library of a file tree."""
-    system = os_release.find(tree)
+def _unique(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
+    return tuple(sorted(set(skipped), key=lambda one: (one.place, one.subject, one.reason)))
+
+
+def _operating_system(tree: SearchableTree, machine: str) -> OperatingSystem:
+    system = os_release.find(tree) or OperatingSystem()
     return msgspec.structs.replace(system, libc=libc.find_libc(tree, machine))
 
 
@@ -143,17 +147,18 @@ def agree(ran: Snapshot, read: Snapshot) -> Snapshot:
     source = read.source
     if isinstance(source, ImageSource):
         source = msgspec.structs.replace(source, method="both")
-    return msgspec.structs.replace(read, source=source)
+    return msgspec.structs.replace(read, source=source, skipped=_unique((*ran.skipped, *read.skipped)))
 
 
 def _comparable(snapshot: Snapshot) -> Any:
+    """A snapshot's facts by name. What one side could not tell (code in a ``.pth`` file, say) is no fact."""
     plain = msgspec.to_builtins(snapshot, enc_hook=to_json)
     plain.pop("source")
     for one in plain["interpreters"]:
         one["distributions"] = {f"{d['name']} in {d.get('location')}": d for d in one.get("distributions", ())}
     plain["interpreters"] = {str(one.get("executable")): one for one in plain["interpreters"]}
     plain["os_packages"] = {f"{p['name']}:{p['architecture']}": p for p in plain.get("os_packages") or ()}
-    plain["skipped"] = {f"{s['subject']} at {s['place']}": s for s in plain.get("skipped", ())}
+    plain.pop("skipped", None)
     return plain
 
 

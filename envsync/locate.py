@@ -86,5 +86,3 @@ def default_environment() -> Path:
 def is_environment(path: Path) -> bool:
     """Whether ``path`` looks like a virtual environment, or any other prefix with a Python."""
     return (path / "pyvenv.cfg").is_file() or any((path / "bin" / name).exists() for name in ("python", "python3"))
-
-

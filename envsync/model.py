@@ -192,8 +192,8 @@ class Distribution(Record, frozen=True, kw_only=True):
     shadowed_by: PurePosixPath | None = None
     """The ``location`` of the copy that is imported instead of this one."""
     frozen: str | None = None
-    """The line of ``pip freeze --all`` there, where name, version and origin do not tell it: an old pip that knows no
-    ``direct_url.json``, or one that picks another of the archive's hashes."""
+    """The line of ``pip freeze --all`` there, where name, version and origin do not tell it: of an old pip
+    that knows no ``direct_url.json``, or of one that picks another of the archive's hashes."""
 
 
 class Venv(Record, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)(?P<userinfo>[^/\s'\"]+)@")
+_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)(?P<userinfo>[^/\s'\"]+)@")
 _HARMLESS_USERINFO = re.compile(r"git|\$\{[A-Za-z0-9_-]+\}(:\$\{[A-Za-z0-9_-]+\})?")
 _SECRET_NAME = re.compile(
     r"(^|_)(PASS|PASSWD|PASSWORD|SECRET|SECRETS|TOKEN|CREDENTIALS?|APIKEY|ACCESS_KEY|API_KEY|PRIVATE_KEY|AUTH)(_|$)",

@@ -30,20 +30,20 @@ MAY_IMPORT = {
     "build": {"catalog", "lock"},
     "drift": {"lock"},
     "local": {"catalog"},
-    "report": {"drift", "lock", "official", "build"},
+    "report": {"build", "create", "drift", "locate", "lock", "official"},
     "gather": {"catalog", "image", "lock", "probe", "rootfs"},
     "pull": {"gather", "image", "lock", "probe"},
-    "locate": {"lock", "official", "pull", "build", "local"},
+    "locate": {"lock", "official", "pull"},
     "create": {"build", "drift", "local", "locate", "lock", "pull"},
     "diff": {"build", "drift", "local", "locate", "lock", "pull", "settings"},
 }
 OWNERS = {
-    "docker": {"envsync/image/engine.py"},
-    "subprocess": {"envsync/process.py"},
+    "docker": {"envsync/image/engine.py", "envsync/image/engine_container.py"},
+    "subprocess": {"envsync/process.py", "envsync/probe/describe.py"},  # the latter runs inside images
     "typer": {"envsync/cli"},
     "rich": {"envsync/cli"},
     "uv": {"envsync/build/uv.py"},
-    "zstandard": {"envsync/image/blob.py"},
+    "zstandard": {"envsync/image/compression.py"},
 }
 
 

@@ -22,7 +22,7 @@ from envsync.catalog.freeze import (
     safe_version,
 )
 from envsync.catalog.metadata import parse_entry_points, parse_headers
-from envsync.catalog.names import NAME, VERSION, pep440, refuse_injection, unsafe
+from envsync.catalog.names import LONGEST, NAME, VERSION, normalized, pep440, refuse_injection, unsafe
 from envsync.errors import EnvsyncError
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, EntryPoint, Origin, VcsOrigin
 from envsync.redaction import printable
@@ -108,7 +108,7 @@ class _Core(Struct, frozen=True, kw_only=True):
 def _name(raw: DistributionFiles, folder: FolderName, declared: str, spelling: Spelling) -> str:
     in_egg = raw.path.name.upper() == "EGG-INFO"
     setuptools = spelling.backend == "pkg_resources"
-    known = canonical_folder_name(folder, spelling)
+    known = canonical_folder_name(folder, spelling) if folder.name else normalized(declared)
     if not NAME.fullmatch(known) and (setuptools or not in_egg):
         leftover = raw.filename.startswith("~")
         why = "what an interrupted pip uninstall leaves" if leftover else "not the name of a distribution"
@@ -116,6 +116,8 @@ def _name(raw: DistributionFiles, folder: FolderName, declared: str, spelling: S
     if raw.empty and setuptools:
         raise DistributionError("an empty folder; pip passes over it")
     if spelling.folder_names:
+        if not folder.name:
+            raise DistributionError("no name in that of its folder; pip lists it as Unknown")
         return safe_name(folder.name)
     if declared:
         return declared
@@ -146,7 +148,7 @@ def _importlib_version(raw: DistributionFiles, declared: str, spelling: Spelling
 
 
 def _checked(what: str, grammar: re.Pattern[str], value: str, place: PurePosixPath) -> str:
-    if not grammar.fullmatch(value):
+    if len(value) > LONGEST or not grammar.fullmatch(value):
         refuse_injection(what, value, place)
         raise DistributionError(f"the {what} “{printable(value[:100])}” is none")
     return value
@@ -187,9 +189,7 @@ def _is_link(raw: DistributionFiles, name: str, spelling: Spelling) -> bool:
     return raw.link_name in (None, safe_name(name)) or (spelling.raw_links and raw.link_name == name)
 
 
-def _line(
-    core: _Core, location: PurePosixPath, direct: DirectUrl | None, spelling: Spelling, *, link: bool
-) -> str:
+def _line(core: _Core, location: PurePosixPath, direct: DirectUrl | None, spelling: Spelling, *, link: bool) -> str:
     name = core.name
     match direct.origin if direct is not None else None:
         case VcsOrigin(url=url, vcs=vcs, commit=commit, subdirectory=subdirectory):

@@ -107,9 +107,7 @@ class _Collector:
             elif lower.endswith(".egg-link"):
                 self._links.append(location / name)
 
-    def _read_folder(
-        self, location: PurePosixPath, path: PurePosixPath, *, may_be_file: bool = False
-    ) -> None:
+    def _read_folder(self, location: PurePosixPath, path: PurePosixPath, *, may_be_file: bool = False) -> None:
         present = self._tree.list(path)
         if not present:
             self._read_lone(location, path, may_be_file=may_be_file)
@@ -166,9 +164,7 @@ class _Collector:
         empty: bool = False,
     ) -> None:
         self._found.append(
-            DistributionFiles(
-                location=location, path=path, files=files, record=None, layer=layer, empty=empty
-            )
+            DistributionFiles(location=location, path=path, files=files, record=None, layer=layer, empty=empty)
         )
 
     def _read(self, path: PurePosixPath, *, hashed: bool = False) -> bytes | None:

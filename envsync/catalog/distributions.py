@@ -34,13 +34,12 @@ __all__ = [
 
 Found = tuple[tuple[Distribution, ...], tuple[Skipped, ...]]
 
-_PYTHON_FOLDER = re.compile(r"/python([23]\.\d+)(?:/|$)")
+_PYTHON_FOLDER = re.compile(r"/python([23]\.\d+)t?(?:/|$)")
+_LONGEST_REQUIREMENT = 10_000
 _EXTRAS = re.compile(r"[^;\[]*\[[^\]]")
 
 
-def find_distributions(
-    tree: FileTree, sys_path: Sequence[PurePosixPath], *, python: str | None = None
-) -> Found:
+def find_distributions(tree: FileTree, sys_path: Sequence[PurePosixPath], *, python: str | None = None) -> Found:
     """Describe all distributions on ``sys_path``: in its order, then by normalised name.
 
     Args:
@@ -55,9 +54,7 @@ def find_distributions(
     return finish(raws, skipped, python=python or _python_of(sys_path))
 
 
-def finish(
-    raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, python: str | None = None
-) -> Found:
+def finish(raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, python: str | None = None) -> Found:
     """Describe all distributions of one interpreter: shadowed copies marked, extras that are asked for named.
 
     Args:
@@ -140,9 +137,7 @@ def _with_shadows(entries: Sequence[_Entry], spelling: Spelling, notes: list[Ski
         if len(ordered) > 1 and ordered[1].position == winner.position:
             same = [entry for entry in ordered[1:] if entry.position == winner.position]
             others = ", ".join(entry.raw.filename for entry in same)
-            notes.append(
-                _note(winner.raw, f"its folder also holds {others}: which one is imported is not certain")
-            )
+            notes.append(_note(winner.raw, f"its folder also holds {others}: which one is imported is not certain"))
     return [distribution for *_, distribution in sorted(placed, key=lambda item: item[:3])]
 
 
@@ -154,7 +149,7 @@ def _preferred(copies: Sequence[_Entry], spelling: Spelling) -> list[_Entry]:
     """
     if spelling.backend == "pkg_resources" and spelling.lowest_first:
         return sorted(copies, key=lambda entry: (entry.position, entry.raw.filename))
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - few environments need it
+    from packaging.version import InvalidVersion, Version
 
     def age(entry: _Entry) -> tuple[bool, Version]:
         known = bool(entry.raw.files.get("METADATA") or entry.raw.files.get("PKG-INFO"))
@@ -177,17 +172,18 @@ def _with_extras(distributions: Sequence[Distribution]) -> tuple[Distribution, .
                     asked[name] |= extras
     if not asked:
         return tuple(distributions)
-    return tuple(
-        replace(item, extras=tuple(sorted(asked.get(normalized(item.name), ())))) for item in distributions
-    )
+    return tuple(replace(item, extras=tuple(sorted(asked.get(normalized(item.name), ())))) for item in distributions)
 
 
 def _asked(requirement: str) -> tuple[str, set[str]]:
     """The distribution and the extras that a PEP 508 string asks for; none where it is not one."""
-    from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - few environments need it
+    from packaging.requirements import InvalidRequirement, Requirement
 
+    if len(requirement) > _LONGEST_REQUIREMENT:
+        return "", set()
     try:
-        parsed = Requirement(requirement)
+        # Without the marker: it does not matter here, and a hostile one nests too deep for the parser.
+        parsed = Requirement(requirement.partition(";")[0])
     except InvalidRequirement:
         return "", set()
     return normalized(parsed.name), {normalized(extra) for extra in parsed.extras}

@@ -1,7 +1,7 @@
-"""How ``pip freeze --all`` spells an installed distribution: https://pip.pypa.io/en/stable/cli/pip_freeze/.
+"""How ``pip freeze --all`` spells a distribution: https://pip.pypa.io/en/stable/cli/pip_freeze/.
 
-Where pip takes names, versions and origins from has changed over its releases; :class:`Spelling` says what one
-of them does, :func:`freeze_line` gives its line.
+Where pip takes names, versions and origins from has changed over time: :class:`Spelling` says what one
+release does, :func:`freeze_line` gives its line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Spelling(Struct, frozen=True, kw_only=True):
     folder_versions: bool = True
     """``importlib``: versions come from the folder of a ``.dist-info`` (since pip 24.2)."""
     lowest_first: bool = False
-    """``pkg_resources``: of copies in one folder the first by name counts (since pip 23.1), not the newest."""
+    """``pkg_resources``: of copies in a folder the first by name counts (since pip 23.1), not the newest."""
     direct_urls: bool = True
     """``direct_url.json`` is read (since pip 20.1)."""
     all_hashes: bool = True
@@ -67,14 +67,14 @@ class FolderName(Struct, frozen=True, kw_only=True):
     """What the name of a ``.dist-info``, ``.egg-info`` or ``.egg`` says."""
 
     name: str
+    """Empty where it begins with a hyphen."""
     version: str | None
 
     @classmethod
     def parse(cls, filename: str) -> FolderName:
         """Split ``zope.interface-5.0-py3.7.egg-info``; the whole stem is the name where it has no version."""
-        stem = filename.rpartition(".")[0] or filename
-        match = _FOLDER.match(stem)
-        return cls(name=match["name"], version=match["version"]) if match else cls(name=stem, version=None)
+        match = _FOLDER.match(filename.rpartition(".")[0])
+        return cls(name=match["name"], version=match["version"]) if match else cls(name="", version=None)
 
 
 def safe_name(name: str) -> str:

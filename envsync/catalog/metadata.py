@@ -13,7 +13,7 @@ from envsync.model import EntryPoint
 
 _END_OF_HEADERS = re.compile(rb"\n\r?\n|\r\r")
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
-_HEADER = re.compile(r"([!-9;-~]+):[ \t]*(.*)", re.DOTALL)
+_FIELD_NAME = re.compile(r"[!-9;-~]*").fullmatch
 
 
 def parse_headers(data: bytes, wanted: Collection[str]) -> dict[str, list[str]]:
@@ -23,24 +23,24 @@ def parse_headers(data: bytes, wanted: Collection[str]) -> dict[str, list[str]]:
     """
     end = _END_OF_HEADERS.search(data)
     text = (data[: end.start()] if end else data).decode("utf-8", "replace")
-    fields: dict[str, list[str]] = {}
-    values: list[str] | None = None
-    for number, line in enumerate(_LINE_ENDS.split(text)):
+    fields: dict[str, list[list[str]]] = {}
+    lines: list[str] | None = None
+    for line in _LINE_ENDS.split(text):
         if line[:1] in (" ", "\t"):
-            if values:
-                values[-1] += "\n" + line
+            if lines is not None:
+                lines.append(line)
             continue
-        match = _HEADER.fullmatch(line)
-        if match is None:
-            if number == 0 and line.startswith("From "):
+        lines = None
+        name, colon, value = line.partition(":")
+        if not colon or not _FIELD_NAME(name):
+            if line.startswith("From "):  # the envelope of a mailbox, which the parser passes over
                 continue
             break
-        name = match[1].lower()
-        values = None
+        name = name.lower()
         if name in wanted:
-            values = fields.setdefault(name, [])
-            values.append(match[2])
-    return fields
+            lines = [value.lstrip(" \t")]
+            fields.setdefault(name, []).append(lines)
+    return {name: ["\n".join(lines) for lines in values] for name, values in fields.items()}
 
 
 def parse_entry_points(data: bytes) -> tuple[EntryPoint, ...]:

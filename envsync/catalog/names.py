@@ -21,6 +21,9 @@ _CANONICAL = re.compile(
 )
 _SHOWN = 100
 
+LONGEST = 200
+"""Characters that a name or version may have; no honest one comes near."""
+
 
 def normalized(name: str) -> str:
     """``name`` as indexes compare it: ``ruamel_yaml`` and ``Ruamel.YAML`` are ``ruamel-yaml``."""
@@ -50,9 +53,11 @@ def unsafe(what: str, value: str, place: object) -> UnsafeValueError:
 
 def pep440(version: str) -> str | None:
     """``version`` in its normal form (``2019.03`` is ``2019.3``); ``None`` where PEP 440 does not know it."""
+    if len(version) > LONGEST:
+        return None
     if _CANONICAL.fullmatch(version):
         return version
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415 - few environments need it
+    from packaging.version import InvalidVersion, Version
 
     try:
         return str(Version(version))

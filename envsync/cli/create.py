@@ -61,7 +61,7 @@ def create(
 
 
 def _show(event: Event, progress: Progress) -> None:
-    from envsync.build.events import InterpreterFound, Installing, Line, Resolving
+    from envsync.build.events import Installing, InterpreterFound, Line, Resolving
 
     match event:
         case InterpreterFound(path=path, version=version):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,32 +16,46 @@ if TYPE_CHECKING:
     from envsync.drift.finding import Scope
 
 
+class Only(str, Enum):
+    """What ``--only`` takes: a scope of findings. Typer wants an Enum where an option repeats."""
+
+    PYTHON = "python"
+    OS = "os"
+    ENV = "env"
+
+
+A = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[A]",
+        help="An environment, a lock directory or an image: the side that is right. "
+        "Left out: the lock that the environment was made from.",
+        show_default=False,
+    ),
+]
+B = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[B]",
+        help="The side that is judged. Left out: the active environment, else ./.venv.",
+        show_default=False,
+    ),
+]
+OnlyOption = Annotated[
+    list[Only] | None,
+    typer.Option(help="Compare only this: Python, OS packages, or environment variables. May be repeated."),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Leave this distribution, OS package or variable out. May be repeated."),
+]
+
+
 def diff(
-    a: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[A]",
-            help="An environment, a lock directory or an image: the side that is right. "
-            "Left out: the lock that the environment was made from.",
-            show_default=False,
-        ),
-    ] = None,
-    b: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[B]",
-            help="The side that is judged. Left out: the active environment, else ./.venv.",
-            show_default=False,
-        ),
-    ] = None,
-    only: Annotated[
-        list[Literal["python", "os", "env"]] | None,
-        typer.Option(help="Compare only this: python, os (packages) or env (variables). May be repeated."),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Leave this distribution, OS package or variable out. May be repeated."),
-    ] = None,
+    a: A = None,
+    b: B = None,
+    only: OnlyOption = None,
+    ignore: Ignore = None,
     verify: Annotated[bool, typer.Option("--verify", help="Hash every installed file against its RECORD.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/schemas/diff.schema.json).")] = False,
     every: Annotated[bool, typer.Option("--all", help="Do not fold long lists.")] = False,
@@ -85,5 +100,5 @@ def diff(
     return 1 if found.findings else 0
 
 
-def _scopes(only: list[Literal["python", "os", "env"]] | None) -> frozenset[Scope]:
-    return frozenset(only or ())
+def _scopes(only: list[Only] | None) -> frozenset[Scope]:
+    return frozenset(scope.value for scope in only or ())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from envsync.redaction import printable
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
-CHUNK = 1024 * 1024
+CHUNK = 64 * 1024
 """Bytes read at once while hashing."""
 
 _WITHOUT_HASH = (".pyc", "/RECORD", "/RECORD.jws", "/RECORD.p7s")
@@ -144,7 +145,7 @@ def _look_at(
         except OSError:
             check.unread.append(name)
             continue
-        if entry.size is not None and status.st_size != entry.size:
+        if not stat.S_ISREG(status.st_mode) or entry.size not in (None, status.st_size):
             check.changed.append(name)
         elif entry.algorithm in _TRUSTED_HASHES and (verify or status.st_mtime_ns > latest):
             check.to_hash.append(_File(entry, path))
@@ -173,7 +174,7 @@ def _digest(file: _File) -> str | None:
 
     digest = hashlib.new(file.entry.algorithm or "sha256", usedforsecurity=False)
     try:
-        with Path(file.path).open("rb", buffering=0) as stream:
+        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - as above
             while chunk := stream.read(CHUNK):
                 digest.update(chunk)
     except OSError:

@@ -19,7 +19,6 @@ from envsync.model import (
     Snapshot,
     VcsOrigin,
 )
-from envsync.redaction import printable
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OS_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
@@ -31,7 +30,7 @@ _NAMED_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\"}
 
 def quoted(text: str) -> str:
     """``text`` as one word of a POSIX-like shell; what does not print becomes an octal escape in ``$'…'``."""
-    if printable(text) == text:
+    if text.isprintable():
         return shlex.quote(text)
     return "$'" + "".join(_escaped(char) for char in text) + "'"
 
@@ -40,7 +39,7 @@ def _escaped(char: str) -> str:
     if char in _NAMED_ESCAPES:
         return _NAMED_ESCAPES[char]
     # A single quote is escaped too, so that the word also survives readers that know only '…'.
-    if char != "'" and printable(char) == char:
+    if char != "'" and char.isprintable():
         return char
     return "".join(f"\\{byte:03o}" for byte in char.encode("utf-8", "surrogateescape"))
 

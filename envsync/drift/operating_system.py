@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from envsync.drift import fixes
 from envsync.drift.finding import Finding
-from envsync.model import LocalSource, OperatingSystem, OsPackage, Snapshot
+from envsync.model import ListSource, LocalSource, OperatingSystem, OsPackage, Snapshot
 from envsync.redaction import printable
 
 _ANY_ARCHITECTURE = frozenset({"all", "noarch"})
@@ -15,8 +15,11 @@ _ANY_ARCHITECTURE = frozenset({"all", "noarch"})
 def compare_systems(expected: Snapshot, actual: Snapshot) -> Iterator[Finding]:
     """What the expected side has and the other one has not, or otherwise.
 
-    Packages that only a machine has are no drift: a laptop has thousands. Of two images they are.
+    Packages that only a machine has are no drift: a laptop has thousands. Of two images they are. A published
+    list tells nothing of its system.
     """
+    if isinstance(expected.source, ListSource) or isinstance(actual.source, ListSource):
+        return
     yield from _compare_architectures(expected, actual)
     if expected.os is not None:
         yield from _compare_releases(expected.os, actual.os or OperatingSystem())

@@ -66,6 +66,9 @@ _IMPACTS: dict[str, tuple[Severity, str]] = {
     "DEBIAN_FRONTEND": ("note", "Only apt and debconf read it."),
 }
 _INSTALLER_PREFIXES = ("PIP_", "UV_", "POETRY_", "PIPENV_")
+_LONGEST_TYPED = 400
+"""Characters of a value that somebody would still paste into a shell."""
+
 _FOLDERS = frozenset({"PYTHONPATH", "LD_LIBRARY_PATH", "LD_PRELOAD", "PYTHONHOME", "PYTHONSTARTUP"})
 
 
@@ -112,6 +115,8 @@ def _fix(name: str, value: str | None) -> str | None:
         return f"Set {name} to the folders here that hold the same files, where there are any."
     if value is None:
         return f"Set {printable(name)}; its value in the image was withheld."
+    if len(value) > _LONGEST_TYPED:
+        return f"Set {printable(name)} to its value in the image, which has {len(value)} characters."
     return fixes.export_variable(name, value)
 
 

@@ -116,7 +116,8 @@ def _complete(path: Path, snapshot: Snapshot) -> bool:
 def same_facts(old: Snapshot, new: Snapshot) -> bool:
     """Whether two snapshots say the same of one image, whenever and by whichever method it was learnt.
 
-    A layer that only one side knows does not count: an image that is run does not tell layers apart.
+    A layer that only one side knows does not count (an image that is run does not tell layers apart), nor does what
+    only one of the methods could not tell.
     """
     return _facts(old, _knows_layers(new)) == _facts(new, _knows_layers(old))
 
@@ -128,7 +129,7 @@ def _knows_layers(snapshot: Snapshot) -> bool:
 def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
     if isinstance(snapshot.source, ImageSource):
         source = msgspec.structs.replace(snapshot.source, method="read", pulled_at="")
-        snapshot = msgspec.structs.replace(snapshot, source=source)
+        snapshot = msgspec.structs.replace(snapshot, source=source, skipped=())
     return snapshot if with_layers else without_layers(snapshot)
 
 

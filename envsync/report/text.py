@@ -17,7 +17,7 @@ FOLD = 10
 
 _VALUE_LIMIT = 240
 _NAME_COLUMN = 28
-_TITLES: dict[Kind, tuple[str, str]] = {
+TITLES: dict[Kind, tuple[str, str]] = {
     "interpreter-version": ("another version of Python", ""),
     "interpreter-implementation": ("another implementation of Python", ""),
     "interpreter-abi": ("another ABI of Python", ""),
@@ -62,8 +62,9 @@ def render(
     if not findings:
         return "\n".join([*_no_drift(comparison, width), *_not_compared(comparison, width, fold)]) + "\n"
     lines = [*_side("A", comparison.expected, width), *_side("B", comparison.actual, width)]
+    told: list[str] = []
     for (severity, kind), group in groupby(findings, key=lambda finding: (finding.severity, finding.kind)):
-        lines += ["", *_group(severity, kind, list(group), width, colour, fold)]
+        lines += ["", *_group(severity, kind, list(group), told, width, colour, fold)]
     lines += ["", *_wrapped(_counts(findings, comparison), width, "")]
     return "\n".join([*lines, *_not_compared(comparison, width, fold)]) + "\n"
 
@@ -83,14 +84,21 @@ def _side(letter: str, side: Side, width: int) -> Iterator[str]:
             told = [f"published list of {side.name}", side.dated or "", f"Python {side.python}"]
         case "local":
             told = [f"environment {side.name}", f"Python {side.python}"]
-    told += [f"lock {side.lock}"] if side.lock else []
     yield from _wrapped(f"{letter}  {', '.join(filter(None, told))}", width, "", "   ")
+    if side.lock:
+        yield from _wrapped(f"lock {side.lock}", width, "   ")
 
 
 def _group(
-    severity: Severity, kind: Kind, findings: list[Finding], width: int, colour: bool, fold: bool
+    severity: Severity,
+    kind: Kind,
+    findings: list[Finding],
+    told: list[str],
+    width: int,
+    colour: bool,
+    fold: bool,
 ) -> Iterator[str]:
-    single, plural = _TITLES[kind]
+    single, plural = TITLES[kind]
     mark = f"\x1b[{_COLOURS[severity]}m{severity}\x1b[0m" if colour else severity
     yield f"{mark}: {single if not plural else f'1 {single}' if len(findings) == 1 else f'{len(findings)} {plural}'}"
     shown = findings[:FOLD] if fold else findings
@@ -105,7 +113,7 @@ def _group(
         yield f"  … and {hidden} more (--all)"
     if shared:
         yield from _wrapped(findings[0].impact, width, "    ")
-    yield from _fixes(findings, shown, width)
+    yield from _fixes(findings, shown, told, width)
 
 
 def _row(finding: Finding, column: int, width: int) -> Iterator[str]:
@@ -135,12 +143,14 @@ def _value(text: str | None) -> str:
     return safe if len(safe) <= _VALUE_LIMIT else f"{safe[:_VALUE_LIMIT]}…"
 
 
-def _fixes(findings: list[Finding], shown: list[Finding], width: int) -> Iterator[str]:
+def _fixes(findings: list[Finding], shown: list[Finding], told: list[str], width: int) -> Iterator[str]:
+    """The commands of a group; of the one that was told last only that."""
     whole = merged(finding.fix for finding in findings if finding.fix is not None)
     commands = merged(finding.fix for finding in shown if finding.fix is not None)
     for command in commands:
         partial = "" if command in whole else " …"
-        yield from _command(printable(command) + partial, width)
+        yield from ["    fix: as above"] if told[-1:] == [command] else _command(printable(command) + partial, width)
+        told.append(command)
 
 
 def _command(fix: str, width: int) -> Iterator[str]:
@@ -159,10 +169,8 @@ def _command(fix: str, width: int) -> Iterator[str]:
 
 
 def _counts(findings: Sequence[Finding], comparison: Comparison) -> str:
-    told = []
-    for severity in _COLOURS:
-        if number := sum(finding.severity == severity for finding in findings):
-            told.append(f"{number} {severity}{'' if number == 1 else 's'}")
+    numbers = {severity: sum(finding.severity == severity for finding in findings) for severity in _COLOURS}
+    told = [f"{number} {severity}{'' if number == 1 else 's'}" for severity, number in numbers.items() if number]
     counts = comparison.distributions
     identical = f"; {counts.identical} of {counts.compared} distributions identical" if counts.compared else ""
     return f"drift: {', '.join(told)}{identical}"

@@ -48,6 +48,16 @@ def test_an_origin_inside_the_image_becomes_a_version_and_a_comment() -> None:
     assert "# p was installed in the image editable, from file:///src/p\np==1.0" in text
 
 
+def test_a_line_that_pip_printed_otherwise_tells_of_no_origin_inside_the_image() -> None:
+    wheel = ArchiveOrigin(url="file:///w.whl", hashes=("sha256=" + "0" * 64,))
+    text = render_constraints(snapshot(distribution("w", origin=wheel, frozen="w @ file:///w.whl")))
+    assert lines(text) == ["w==1.0"]
+
+
+def test_versions_that_pep440_does_not_know_are_pinned_as_they_are() -> None:
+    assert lines(render_constraints(snapshot(distribution("a", "1.0~beta")))) == ["a===1.0~beta"]
+
+
 def test_requirements_are_what_no_other_one_needs() -> None:
     text = render_requirements(
         snapshot(
@@ -158,7 +168,21 @@ def test_whatever_an_image_says_each_line_is_one_pinned_requirement(name: str, v
     (line,) = lines(text)
     assert line.isascii()
     if " @ " not in line:
-        assert Requirement(line.replace("===", "==")).name == name
+        assert Requirement(line).name == name
+
+
+def test_variables_of_the_reader_are_not_sent_to_a_host_of_the_image() -> None:
+    url = "https://${USER}:${AWS_SECRET_ACCESS_KEY}@evil.example/a-1.0.tar.gz"
+    text = render_constraints(snapshot(distribution("a", origin=ArchiveOrigin(url=url))))
+    assert lines(text) == ["a @ https://evil.example/a-1.0.tar.gz"]
+    with pytest.raises(UnsafeValueError):
+        render_constraints(snapshot(distribution("a", origin=ArchiveOrigin(url="https://evil.example/${HOME}"))))
+
+
+def test_a_repository_inside_the_image_becomes_a_version_and_a_comment() -> None:
+    origin = VcsOrigin(url="file:///src/a", vcs="git", commit="f" * 40)
+    assert lines(render_constraints(snapshot(distribution("a", origin=origin)))) == ["a==1.0"]
+    assert lines(render_requirements(snapshot(distribution("a", origin=origin)))) == []
 
 
 def test_os_packages_are_name_version_architecture() -> None:

@@ -1,0 +1,73 @@
+"""The package database of dpkg: deb822 stanzas, by dpkg(1) and deb822(5).
+
+Distroless images keep one stanza a file, without ``Status``, in ``/var/lib/dpkg/status.d``.
+"""
+
+from __future__ import annotations
+
+import re
+
+from envsync.model import OsPackage, Skipped
+from envsync.redaction import printable
+
+STATUS = "/var/lib/dpkg/status"
+STATUS_FOLDER = "/var/lib/dpkg/status.d"
+PATTERNS: tuple[str, ...] = (r"/var/lib/dpkg/status", r"/var/lib/dpkg/status\.d/[^/]+")
+
+IN_PLACE = frozenset({"installed", "triggers-pending", "triggers-awaited", "half-configured", "unpacked"})
+"""States in which all files of a package are there; what ``dpkg-query`` shows as ``${db:Status-Status}``."""
+
+_STATES = IN_PLACE | {"not-installed", "config-files", "half-installed"}
+_STANZA_END = re.compile(r"\n[ \t\r]*(?:\n|\Z)")
+# Values are stripped afterwards: a pattern that does it takes quadratic time on a line of blanks.
+_FIELD = re.compile(r"^(package|status|version|architecture|source)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
+_WORD = re.compile(r"[!-~]+")
+
+
+def parse_status(text: str, place: str = STATUS) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
+    """Read installed packages, sorted, and what is damaged; no ``Status`` means installed.
+
+    Args:
+        text: of ``/var/lib/dpkg/status``, or of a file of ``status.d``.
+        place: that file's path, for messages.
+    """
+    packages: set[tuple[str, str, str, str]] = set()
+    skipped: list[Skipped] = []
+    for stanza in _STANZA_END.split(text):
+        if not stanza.strip():
+            continue
+        fields: dict[str, str] = {}
+        for key, value in _FIELD.findall(stanza):
+            fields.setdefault(key.lower(), value.strip())
+        problem = _problem(fields)
+        name = fields.get("package", "")
+        if problem:
+            skipped.append(Skipped(subject=printable(name) or "a package", place=place, reason=problem))
+        elif _state(fields) in IN_PLACE:
+            source = fields.get("source", "").partition("(")[0].strip()
+            packages.add((name, fields["architecture"], fields["version"], source or name))
+    found = (
+        OsPackage(manager="dpkg", name=name, version=version, architecture=architecture, source=source)
+        for name, architecture, version, source in sorted(packages)
+    )
+    return tuple(found), tuple(skipped)
+
+
+def _state(fields: dict[str, str]) -> str:
+    return fields.get("status", "install ok installed").split()[-1:][0].lower()
+
+
+def _problem(fields: dict[str, str]) -> str:
+    """What is wrong with a stanza; empty where nothing is, or where it is of no package that is in place."""
+    status = fields.get("status", "install ok installed").split()
+    if len(status) != 3 or status[2].lower() not in _STATES:
+        return "a damaged stanza: no state that dpkg knows"
+    if status[2].lower() not in IN_PLACE:
+        return ""
+    for key in ("package", "version", "architecture"):
+        if not _WORD.fullmatch(fields.get(key, "")):
+            return f"a damaged stanza: no usable {key.capitalize()}"
+    source = fields.get("source", "").partition("(")[0].strip()
+    if source and not _WORD.fullmatch(source):
+        return "a damaged stanza: no usable Source"
+    return ""

@@ -1,0 +1,103 @@
+"""Describing an environment on this machine, from its files: nothing is started."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePosixPath
+
+from msgspec.structs import replace
+
+from envsync.catalog import distributions, interpreters, libc, os_packages, os_release
+from envsync.errors import NoPythonError
+from envsync.files import HostTree
+from envsync.model import EnvironmentVariable, ImageConfig, LocalSource, OperatingSystem, OsPackage, Skipped, Snapshot
+from envsync.redaction import names_a_secret, without_credentials
+from envsync.reference import Platform
+
+_NAMES = ("python", "python3")
+_VARIANTS = {"armv6l": "arm/v6", "armv7l": "arm/v7"}
+
+
+def describe(env: Path, *, env_names: Collection[str] = (), environ: Mapping[str, str] | None = None) -> Snapshot:
+    """Describe a virtual environment, or another prefix with a Python in it.
+
+    What the shell adds to ``sys.path`` (``PYTHONPATH``) is not part of the environment.
+
+    Args:
+        env: the folder that holds ``bin/python``.
+        env_names: variables to look up; no other one becomes part of the snapshot.
+        environ: the shell's variables; this process's own unless given.
+
+    Raises:
+        NoPythonError: the folder holds no Python that can be described.
+        UnsafeValueError: a distribution's name or version could inject into a requirements file.
+    """
+    variables = os.environ if environ is None else environ
+    tree = HostTree()
+    machine = os.uname().machine
+    system, packages, skipped = _describe_system(tree, machine)
+    home = variables.get("HOME")
+    python, doubts = interpreters.describe_interpreter(
+        tree,
+        _executable(env),
+        env={},
+        home=PurePosixPath(home) if home else None,
+        libc=system.libc,
+        machine=machine,
+    )
+    installed, unread = distributions.find_distributions(tree, python.sys_path, python=python.version)
+    return Snapshot(
+        source=LocalSource(path=PurePosixPath(env)),
+        platform=Platform.parse(f"{sys.platform}/{_VARIANTS.get(machine, machine)}"),
+        config=ImageConfig(env=_look_up(env_names, variables)),
+        os=system,
+        interpreters=(replace(python, distributions=installed),),
+        os_packages=packages,
+        skipped=(*doubts, *unread, *skipped),
+    )
+
+
+def _executable(env: Path) -> PurePosixPath:
+    folder = Path(os.path.abspath(env)) / "bin"  # noqa: PTH100 - resolve() would leave the venv by its links
+    for name in _NAMES:
+        if (folder / name).exists():
+            return PurePosixPath(folder / name)
+    for name in _NAMES:
+        if (folder / name).is_symlink():
+            raise NoPythonError(
+                f"{folder / name}: leads to {(folder / name).readlink()}, which is gone (expected an interpreter)",
+                hint=f"Make the environment again: envsync create {env}",
+            )
+    what = "no environment: it has no bin/python" if Path(env).is_dir() else "no such folder"
+    raise NoPythonError(f"{env}: {what} (expected a virtual environment)", hint=f"Make one: envsync create {env}")
+
+
+def _describe_system(
+    tree: HostTree, machine: str
+) -> tuple[OperatingSystem, tuple[OsPackage, ...] | None, tuple[Skipped, ...]]:
+    if sys.platform == "darwin":
+        return _macos(), None, ()
+    packages, skipped = os_packages.find(tree)
+    return replace(os_release.find(tree) or OperatingSystem(), libc=libc.find_libc(tree, machine)), packages, skipped
+
+
+def _macos() -> OperatingSystem:
+    import platform
+
+    version = platform.mac_ver()[0]
+    return OperatingSystem(id="macos", version_id=version, pretty_name=f"macOS {version}")
+
+
+def _look_up(names: Collection[str], variables: Mapping[str, str]) -> tuple[EnvironmentVariable, ...]:
+    """The values as a lock would have them: no credentials, and text even where the bytes are none."""
+    return tuple(
+        EnvironmentVariable(
+            name=name,
+            value=None
+            if names_a_secret(name)
+            else without_credentials(variables[name]).encode("utf-8", "backslashreplace").decode("utf-8"),
+        )
+        for name in sorted(set(names) & variables.keys())
+    )

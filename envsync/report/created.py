@@ -1,0 +1,114 @@
+"""What ``create`` says: which lock it takes, and one screen on what was made."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from envsync.create import Created
+from envsync.drift.finding import Finding, Kind
+from envsync.drift.names import normalized
+from envsync.locate import Located
+from envsync.model import ImageSource, ListSource, Snapshot
+from envsync.redaction import printable
+from envsync.report.pulled import system_name
+
+_SHOWN = 8
+_INSIDE: dict[Kind, str] = {
+    "distribution-missing": "not there",
+    "distribution-version": "other version",
+    "distribution-origin": "other origin",
+    "distribution-modified": "changed files",
+    "distribution-extra": "extra",
+}
+_AROUND: dict[Kind, tuple[str, str]] = {
+    "environment-variable": ("variable of the image is not set so here", "variables of the image are not set so here"),
+    "os-package-missing": ("OS package of the image is absent here", "OS packages of the image are absent here"),
+    "os-package-version": ("OS package has another version here", "OS packages have other versions here"),
+    "os-package-architecture": ("OS package has another architecture", "OS packages have another architecture"),
+}
+
+
+def render_source(located: Located) -> str:
+    """Which lock the environment is made from, and what that lock is worth."""
+    lock, source = located.lock, located.lock.snapshot.source
+    match source:
+        case ImageSource():
+            digest = (source.digest or source.config_digest).short
+            return f"{printable(source.reference)}  {digest}  pulled {source.pulled_at[:10]}  ({lock.path})\n"
+        case ListSource():
+            return "\n".join(_published(located, source)) + "\n"
+    return f"{lock.path}\n"
+
+
+def _published(located: Located, source: ListSource) -> Iterator[str]:
+    where = "shipped with envsync" if located.shipped else str(located.lock.path)
+    yield f"{printable(source.reference)}: a published list, not the image ({where})"
+    yield f"  {printable(source.url)}"
+    yield f"  dated {printable(source.date)}; no digest, no OS packages are known"
+    for doubt in source.doubts:
+        text = f"doubtful: {printable(doubt.name)} {printable(doubt.value)}: {printable(doubt.note)}"
+        yield textwrap.fill(text, 78, initial_indent="  ", subsequent_indent="    ")
+    yield f"  for the real thing: envsync pull {printable(source.reference)}"
+
+
+def render_created(created: Created, width: int) -> str:
+    """How many distributions are identical, which are not, and what the machine lacks."""
+    snapshot, built = created.located.lock.snapshot, created.built
+    different = {normalized(f.subject) for f in created.python if f.scope == "python" and f.kind in _INSIDE}
+    names = {normalized(d.name) for d in snapshot.distributions}
+    identical = len(names - different)
+    work = ", ".join(
+        f"{count} {what}"
+        for count, what in (
+            (built.unchanged, "unchanged"),
+            (built.installed, "installed"),
+            (built.removed, "removed"),
+        )
+        if count
+    )
+    lines = [
+        f"{identical} of {len(names)} distributions {_alike(snapshot)} in {created.target}",
+        f"  Python {built.python.version}; {work}",
+    ]
+    lines += [line for finding in created.python[:_SHOWN] for line in _difference(finding, width)]
+    if len(created.python) > _SHOWN:
+        lines.append(f"  ... and {len(created.python) - _SHOWN} more: envsync diff {created.target} --only python")
+    lines += _machine(created, width)
+    lines.append(f"next: source {created.target}/bin/activate")
+    return "\n".join(lines) + "\n"
+
+
+def _alike(snapshot: Snapshot) -> str:
+    return "as listed" if isinstance(snapshot.source, ListSource) else "identical"
+
+
+def _difference(finding: Finding, width: int) -> Iterator[str]:
+    what = _INSIDE.get(finding.kind)
+    if what is None:
+        head = f"{printable(finding.subject)} {finding.actual or ''} here, {finding.expected or ''} in the image"
+    else:
+        head = f"{printable(finding.subject)} {printable(finding.expected or finding.actual or '')}: {what}"
+    yield from textwrap.wrap(f"- {head}", width, initial_indent="  ", subsequent_indent="    ")
+    yield from textwrap.wrap(printable(finding.impact), width, initial_indent="    ", subsequent_indent="    ")
+
+
+def _machine(created: Created, width: int) -> Iterator[str]:
+    snapshot = created.located.lock.snapshot
+    if snapshot.os is None:
+        return
+    parts = list(_machine_parts(created.machine))
+    text = f"this machine: {'; '.join(parts) if parts else f'nothing missing of {system_name(snapshot.os)}'}"
+    yield from textwrap.wrap(text, width, subsequent_indent="  ")
+    if parts:
+        yield "  details: envsync diff"
+
+
+def _machine_parts(findings: Sequence[Finding]) -> Iterator[str]:
+    for kind, group in groupby(sorted(findings, key=lambda f: f.kind), key=lambda f: f.kind):
+        found = list(group)
+        if kind in _AROUND:
+            yield f"{len(found)} {_AROUND[kind][len(found) > 1]}"
+        else:
+            yield f"{printable(found[0].actual or '')} here, {printable(found[0].expected or '')} in the image"
