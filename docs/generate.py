@@ -15,6 +15,30 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ("pull", "create", "diff", "images")
 
 
+SETTINGS = """## What a project can keep in pyproject.toml
+
+```toml
+[tool.envsync]
+lockfiles = "locks"                  # the folder of lock directories, relative to this file; default: ./lockfiles
+only = ["python", "env"]             # what diff compares; default: python, os and env
+ignore = ["setuptools", "TZ"]        # distributions, OS packages and variables that diff leaves out
+```
+
+The nearest `pyproject.toml` upwards counts. `--lockfiles` and `--only` override it; `--ignore` adds to it.
+An unknown key or value is an error.
+
+## Variables
+
+| variable | what |
+| --- | --- |
+| `ENVSYNC_LOCKFILES` | the folder of lock directories |
+| `ENVSYNC_DEBUG` | `1`: print the traceback of an internal error |
+| `DOCKER_HOST`, `DOCKER_CONFIG` | the engine and its credentials, as for Docker itself |
+| `UV_*`, `PIP_*`, `uv.toml`, `pip.conf`, netrc | indexes, caches and certificates, as for uv and pip themselves |
+| `PYENV_ROOT`, `UV_PYTHON_INSTALL_DIR` | where to look for interpreters |
+| `NO_COLOR` | no colours |"""
+
+
 def schemas() -> dict[Path, str]:
     """Path -> text of each JSON Schema."""
     from envsync.lock.codec import snapshot_schema
@@ -41,7 +65,7 @@ def cli_reference() -> str:
         shown = subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout
         text = shown.replace("python -m envsync", "envsync").strip()
         parts += [f"## {f'envsync {command}'.strip()}", f"```text\n{text}\n```"]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join([*parts, SETTINGS]) + "\n"
 
 
 def write_published_locks(root: Path) -> None:

@@ -62,7 +62,7 @@ def read_snapshot(image: Image, source: ImageSource, *, interpreter: PurePosixPa
     complete: list[Interpreter] = []
     skipped = [*tree.skipped, *found.skipped]
     for one in found.interpreters:
-        installed, unread = distributions.find_distributions(tree, one.sys_path)
+        installed, unread = distributions.find_distributions(tree, one.sys_path, python=one.version)
         complete.append(msgspec.structs.replace(one, distributions=installed))
         skipped += unread
     packages, unread = os_packages.find(tree)

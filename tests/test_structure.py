@@ -43,7 +43,7 @@ OWNERS = {
     "typer": {"envsync/cli"},
     "rich": {"envsync/cli"},
     "uv": {"envsync/build/uv.py"},
-    "zstandard": {"envsync/image/blob.py"},
+    "zstandard": {"envsync/image/compression.py"},
 }
 
 

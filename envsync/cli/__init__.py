@@ -5,10 +5,7 @@ One module a command. Modules of the core are imported inside the commands, so t
 
 from __future__ import annotations
 
-import signal
-import sys
-from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
@@ -17,8 +14,8 @@ from envsync.cli import console
 from envsync.cli.create import create
 from envsync.cli.diff import diff
 from envsync.cli.images import images
+from envsync.cli.outcome import guarded
 from envsync.cli.pull import pull
-from envsync.errors import EnvsyncError
 
 app = typer.Typer(
     name="envsync",
@@ -30,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 for command in (pull, create, diff, images):
-    app.command()(command)
+    app.command()(guarded(command))
 
 
 def _show_version(wanted: bool) -> None:
@@ -42,34 +39,12 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def options(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """From a container image to a verified local twin of its Python environment."""
 
 
 def main() -> None:
-    """Run ``envsync``; every way out is an exit code of 0, 1 or 2."""
-    signal.signal(signal.SIGTERM, _terminated)
-    try:
-        status = app(standalone_mode=False)
-        console.flush()
-    except EnvsyncError as error:
-        console.error(error)
-        sys.exit(2)
-    except (KeyboardInterrupt, typer.Abort):
-        console.say("\nenvsync: interrupted; what was there before is unchanged")
-        sys.exit(2)
-    except BrokenPipeError:
-        console.close_output()
-        sys.exit(2)
-    except Exception as error:  # the one place that may: a bug must not look like drift (exit code 1)
-        console.internal_error(error)
-        sys.exit(2)
-    sys.exit(status if isinstance(status, int) else 0)
-
-
-def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM is handled like Ctrl-C, so that containers and half-made folders are removed."""
-    raise KeyboardInterrupt
+    """Run ``envsync``."""
+    app()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import textwrap
 
@@ -24,14 +25,14 @@ def say(text: str) -> None:
 def error(problem: EnvsyncError) -> None:
     """Print an error and the next step."""
     first, *rest = problem.message.splitlines() or [""]
-    say(f"error: {_clean(first)}")
+    _say_wrapped(f"error: {_clean(first)}")
     for line in rest:
-        say(_clean(line))
+        _say_wrapped(_clean(line))
     if isinstance(problem, CommandError) and problem.output:
         say(textwrap.indent("\n".join(_clean(line) for line in problem.output.splitlines()), "  | "))
     if problem.hint:
         for line in problem.hint.splitlines():
-            say(f"  {_clean(line)}")
+            _say_wrapped(f"  {_clean(line)}")
 
 
 def internal_error(problem: Exception) -> None:
@@ -42,6 +43,19 @@ def internal_error(problem: Exception) -> None:
         say(without_credentials("".join(traceback.format_exception(problem))).rstrip())
     say(f"error: internal: {type(problem).__name__}: {_clean(str(problem))}")
     say("  This is a bug in envsync. Run it again with ENVSYNC_DEBUG=1 and report what it prints.")
+
+
+def _say_wrapped(line: str) -> None:
+    """A line of an error, folded for a terminal; as it is in a pipe, where a program may look for it."""
+    if not sys.stderr.isatty():
+        say(line)
+        return
+    indent = line[: len(line) - len(line.lstrip())] + "  "
+    columns = shutil.get_terminal_size((80, 24)).columns
+    for part in textwrap.wrap(
+        line, columns, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    ) or [""]:
+        say(part)
 
 
 def _clean(line: str) -> str:
@@ -60,8 +74,6 @@ def colour() -> bool:
 
 def width() -> int:
     """Columns of the terminal; 80 where there is none."""
-    import shutil
-
     return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
 
 

@@ -20,7 +20,9 @@ def images(
     ] = False,
     lockfiles: Lockfiles = None,
 ) -> int:
-    """List the official images: what is known of each, and which locks of them are at hand.
+    """List the official images and their locks.
+
+    What published sources say of each, and which locks of them are at hand.
 
     A lock under the folder of lock directories counts before one that came with envsync.
     """

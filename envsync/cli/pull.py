@@ -39,9 +39,10 @@ def pull(
     interpreter: InterpreterOption = None,
     lockfiles: Lockfiles = None,
 ) -> int:
-    """Write the lock of an image: requirements, constraints, OS packages and a snapshot of all that was learnt.
+    """Write the lock of an image.
 
-    Prints the lock directory. A second pull of the same image changes nothing.
+    A lock is a directory with requirements.txt, constraints.txt, os-packages.txt, and snapshot.json: all that was
+    learnt. Its path is printed. Pulling the same image again changes nothing.
     """
     if every == (image is not None):
         raise UsageError("pull: needs one IMAGE, or --all", hint="For example: envsync pull digdag/digdag-python:3.7")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import IO, Any
 
@@ -25,7 +25,6 @@ from envsync.reference import Digest, ImageName, Platform
 __all__ = ["LABEL", "Container", "Engine", "EngineImage", "Isolation", "LayerProgress", "connect"]
 
 _TIMEOUT = 60
-"""Seconds for one answer of the engine; pulling and saving take as long as they take."""
 
 
 class LayerProgress(Struct, frozen=True, kw_only=True):
@@ -179,27 +178,11 @@ class Engine:
                     stream=True,
                     decode=True,
                 )
-                for raw in events:
-                    self._report(name, platform, raw, on_progress)
+                problems = [about_pull(name, platform, text) for text in _follow(events, on_progress)]
             except APIError as error:
                 raise about_pull(name, platform, str(error.explanation or error)) from error
-
-    @staticmethod
-    def _report(
-        name: ImageName,
-        platform: Platform | None,
-        raw: object,
-        on_progress: Callable[[LayerProgress], None] | None,
-    ) -> None:
-        try:
-            event = msgspec.convert(raw, _PullEvent)
-        except msgspec.ValidationError:
-            return  # a kind of event of a newer engine
-        if event.error is not None:
-            raise about_pull(name, platform, event.error)
-        if on_progress and event.id and not event.status.startswith("Pulling from"):
-            detail = event.progress_detail or _ProgressDetail()
-            on_progress(LayerProgress(id=event.id, status=event.status, current=detail.current, total=detail.total))
+        if problems:
+            raise problems[0]
 
     @contextmanager
     def saved(self, digest: Digest) -> Iterator[IO[bytes]]:
@@ -247,20 +230,39 @@ class Engine:
             raise about_connection(self._address, error) from error
 
 
-def connect() -> Engine:
+def connect(environment: Mapping[str, str] | None = None, *, timeout: float = _TIMEOUT) -> Engine:
     """Connect to the engine that Docker's own command would use: ``DOCKER_HOST``, context, default socket.
+
+    Args:
+        environment: variables to go by instead of those of this process.
+        timeout: seconds for one answer of the engine; pulling and saving take as long as they take.
 
     Raises:
         EngineError: none is running, or it refuses.
     """
     import docker
 
-    address = os.environ.get("DOCKER_HOST") or "its default address"
+    variables = os.environ if environment is None else environment
+    address = variables.get("DOCKER_HOST") or "its default address"
     try:
-        client = docker.from_env(timeout=_TIMEOUT)
+        client = docker.from_env(timeout=timeout, environment=variables)
     except (docker.errors.DockerException, OSError, ValueError) as error:
         raise about_connection(address, error) from error
     return Engine(client.api, address)
+
+
+def _follow(events: Iterable[object], on_progress: Callable[[LayerProgress], None] | None) -> Iterator[str]:
+    """Pass on how far layers are; what is yielded are complaints."""
+    for raw in events:
+        try:
+            event = msgspec.convert(raw, _PullEvent)
+        except msgspec.ValidationError:
+            continue  # a kind of event of a newer engine
+        if event.error is not None:
+            yield event.error
+        elif on_progress and event.id and not event.status.startswith("Pulling from"):
+            detail = event.progress_detail or _ProgressDetail()
+            on_progress(LayerProgress(id=event.id, status=event.status, current=detail.current, total=detail.total))
 
 
 def _repository_digest(name: ImageName, digests: Sequence[str]) -> Digest | None:

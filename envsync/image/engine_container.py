@@ -213,9 +213,10 @@ class Container:
 
     def head(self, path: PurePosixPath, size: int) -> bytes:
         """The first ``size`` bytes of a file; empty where they cannot be had."""
+        url, plain = self._archive_url(), {"Accept-Encoding": "identity"}
         with (
             self._problems(f"reading {path} in a container"),
-            closing(self._api.get(self._archive_url(), params={"path": str(path)}, stream=True, timeout=30)) as answer,
+            closing(self._api.get(url, params={"path": str(path)}, headers=plain, stream=True, timeout=30)) as answer,
         ):
             try:
                 with tarfile.open(fileobj=answer.raw, mode="r|") as archive:

@@ -33,8 +33,11 @@ class Layer(Protocol):
     def digest(self) -> Digest | None:
         """Digest of the blob as stored, from the manifest; ``None`` where the origin records none."""
 
+    def __str__(self) -> str:
+        """How messages name it: ``image.tar: layer 2 of 5``."""
+
     def open(self) -> AbstractContextManager[Iterator[memoryview]]:
-        """The blob's bytes as stored, in chunks.
+        """The blob's bytes as stored, in chunks, each valid until the next one is asked for.
 
         Raises:
             CorruptImageError: the bytes end early or cannot be found.

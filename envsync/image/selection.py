@@ -71,13 +71,17 @@ def listed(names: Iterable[str]) -> str:
 
 def same_image_name(one: str, other: str) -> bool:
     """Whether two full names mean the same, once Docker's defaults are filled in."""
-    return one == other or (full_name(one) is not None and full_name(one) == full_name(other))
+    return one == other or (_parsed(one) is not None and _parsed(one) == _parsed(other))
+
+
+def _parsed(text: str) -> ImageName | None:
+    try:
+        return ImageName.parse(text)
+    except ReferenceSyntaxError:
+        return None
 
 
 def full_name(text: str) -> str | None:
     """``text`` in its familiar form where it is an image name with repository and tag; else ``None``."""
-    try:
-        name = ImageName.parse(text)
-    except ReferenceSyntaxError:
-        return None
-    return str(name) if ":" in text or "/" in text else None
+    name = _parsed(text)
+    return str(name) if name is not None and (":" in text or "/" in text) else None

@@ -7,6 +7,7 @@ one does only what a view of an image needs: names, kinds, sizes and where the b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal, NoReturn, Protocol
 
 from msgspec import Struct
@@ -47,6 +48,9 @@ _WITHOUT_DATA = frozenset(b"123456")
 _EXTENSIONS = frozenset((b"x", b"X", b"g", b"L", b"K"))
 _SPARSE_KEYWORDS = frozenset(("GNU.sparse.major", "GNU.sparse.map", "GNU.sparse.realsize", "GNU.sparse.size"))
 _EXTENDED_HEADER_LIMIT = 1 << 20
+
+
+_parse_mode = lru_cache(maxsize=256)(parse_number)
 
 
 class TarEntry(Struct, frozen=True, gc=False):
@@ -196,7 +200,7 @@ class TarReader:
             kind = "directory"  # v7 has no type for folders
         if flag[0] in _WITHOUT_DATA:
             stored = 0
-        mode = parse_number(raw_mode) & 0o7777
+        mode = _parse_mode(raw_mode) & 0o7777
         end = offset + stored
         if flag == b"S":
             spans, size, skipped = self._old_sparse(bytes(block), offset, stored)

@@ -56,7 +56,11 @@ def parse_fields(block: memoryview) -> RawHeader | None:
         return None
     # The low half of Adler-32 is 1 + the sum of all bytes, modulo 65521: twenty times faster than sum().
     total = (zlib.adler32(block) & 0xFFFF) - 1 - sum(checksum) + 8 * 0x20
-    if (total - parse_number(checksum)) % 65521 and _signed_sum(block) != parse_number(checksum):
+    try:
+        expected = parse_number(checksum)
+    except FieldError:
+        expected = -1
+    if (total - expected) % 65521 and _signed_sum(block) != expected:
         raise FieldError("its checksum does not fit")
     return fields
 
@@ -73,23 +77,27 @@ def parse_number(field: bytes) -> int:
     Raises:
         FieldError: it is neither, negative, or too large for 63 bits.
     """
+    digits = field.rstrip(b" \0")
+    if digits.isdigit():  # nearly always
+        return _octal(digits)
     if field and field[0] & 0x80:
         if field[0] == 0xFF or field[0] & 0x40:
             raise FieldError("a number is negative")
         number = int.from_bytes(bytes([field[0] & 0x7F]) + field[1:], "big")
-    else:
-        digits = field.strip(b" \0").partition(b"\0")[0].rstrip(b" ")
-        if not digits:
-            return 0
-        if not digits.isdigit():
-            raise FieldError(f"{digits[:24]!r} is not an octal number")
-        try:
-            number = int(digits, 8)
-        except ValueError:
-            raise FieldError(f"{digits[:24]!r} is not an octal number") from None
-    if number > _BIGGEST:
-        raise FieldError("a number is larger than 63 bits")
-    return number
+        if number > _BIGGEST:
+            raise FieldError("a number is larger than 63 bits")
+        return number
+    digits = digits.lstrip(b" \0").partition(b"\0")[0].rstrip(b" ")
+    return _octal(digits) if digits else 0
+
+
+def _octal(digits: bytes) -> int:
+    try:
+        if digits.isdigit():
+            return int(digits, 8)
+    except ValueError:
+        pass
+    raise FieldError(f"{digits[:24]!r} is not an octal number")
 
 
 def parse_text(field: bytes) -> str:

@@ -21,10 +21,15 @@ from envsync.model import (
     ListSource,
     LocalSource,
     Snapshot,
+    VcsOrigin,
 )
 from envsync.redaction import printable
 
 _SAFE_LINE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:={2,3}[A-Za-z0-9.!+_*~-]+| @ [!-~]+)")
+
+
+_VARIABLES_AS_USER = re.compile(r"://[^/@]*\$\{[^/@]*@")
+"""``https://${USER}:${TOKEN}@host``: pip would fill in the reader's variables and send them to the image's host."""
 
 
 def render_constraints(snapshot: Snapshot) -> str:
@@ -46,7 +51,7 @@ def render_requirements(snapshot: Snapshot) -> str:
         UnsafeValueError: a name, version or URL would be more than one requirement.
     """
     graph = build_graph(snapshot)
-    local = {name: d for name, d in graph.distributions.items() if isinstance(d.origin, DirectoryOrigin)}
+    local = {name: d for name, d in graph.distributions.items() if _is_a_folder(d)}
     lines = [
         *_header(snapshot),
         *_what_is_listed(snapshot),
@@ -76,9 +81,13 @@ def exists_only_in_image(distribution: Distribution) -> bool:
     match distribution.origin:
         case DirectoryOrigin():
             return True
-        case ArchiveOrigin(url=url):
+        case ArchiveOrigin(url=url) | VcsOrigin(url=url):
             return url.lower().startswith("file:")
     return False
+
+
+def _is_a_folder(distribution: Distribution) -> bool:
+    return exists_only_in_image(distribution) and not isinstance(distribution.origin, ArchiveOrigin)
 
 
 def safe_requirement(line: str, distribution: Distribution) -> str:
@@ -87,7 +96,7 @@ def safe_requirement(line: str, distribution: Distribution) -> str:
     Raises:
         UnsafeValueError: it is not.
     """
-    if _SAFE_LINE.fullmatch(line):
+    if _SAFE_LINE.fullmatch(line) and "${" not in line:
         return line
     place = distribution.metadata or distribution.location
     raise UnsafeValueError(
@@ -104,7 +113,7 @@ def _by_name(distributions: Iterable[Distribution]) -> list[Distribution]:
 def _pinned(distribution: Distribution) -> list[str]:
     if exists_only_in_image(distribution):
         return [f"# {_origin_comment(distribution)}", _name_and_version(distribution)]
-    return [safe_requirement(freeze_line(distribution), distribution)]
+    return [safe_requirement(_VARIABLES_AS_USER.sub("://", freeze_line(distribution)), distribution)]
 
 
 def _name_and_version(distribution: Distribution) -> str:
@@ -117,6 +126,8 @@ def _origin_comment(distribution: Distribution) -> str:
         case ArchiveOrigin(url=url, hashes=hashes):
             proof = f" {' '.join(hashes)}" if hashes else ""
             return f"{distribution.name} was installed in the image from {printable(url)}{printable(proof)}"
+        case VcsOrigin(url=url, vcs=vcs, commit=commit):
+            return f"{distribution.name} was installed in the image from {printable(f'{vcs}+{url}@{commit}')}"
         case DirectoryOrigin(url=url, editable=editable):
             how = "editable, from" if editable else "from"
             return f"{distribution.name} was installed in the image {how} {printable(url)}"

@@ -10,7 +10,7 @@ from envsync.create import Created
 from envsync.drift.finding import Finding, Kind
 from envsync.drift.names import normalized
 from envsync.locate import Located
-from envsync.model import ImageSource, ListSource
+from envsync.model import ImageSource, ListSource, Snapshot
 from envsync.redaction import printable
 from envsync.report.pulled import system_name
 
@@ -69,7 +69,7 @@ def render_created(created: Created, width: int) -> str:
         if count
     )
     lines = [
-        f"{identical} of {len(names)} distributions identical in {created.target}",
+        f"{identical} of {len(names)} distributions {_alike(snapshot)} in {created.target}",
         f"  Python {built.python.version}; {work}",
     ]
     lines += [line for finding in created.python[:_SHOWN] for line in _difference(finding, width)]
@@ -78,6 +78,10 @@ def render_created(created: Created, width: int) -> str:
     lines += _machine(created, width)
     lines.append(f"next: source {created.target}/bin/activate")
     return "\n".join(lines) + "\n"
+
+
+def _alike(snapshot: Snapshot) -> str:
+    return "as listed" if isinstance(snapshot.source, ListSource) else "identical"
 
 
 def _difference(finding: Finding, width: int) -> Iterator[str]:

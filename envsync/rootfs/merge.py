@@ -54,6 +54,10 @@ class _Merger:
             elif entry.kind != "directory":
                 # A folder above took its place: nothing that lies below this layer at the same path can be in it.
                 replaced.append(path)
+        # What a layer deletes lies in folders, which are there for that reason alone.
+        for folder in layer.opaque | {path.rpartition("/")[0] for path in layer.whiteouts}:
+            if folder not in open_folders:
+                self._open(folder, layer, open_folders)
         gone |= layer.whiteouts
         gone.update(replaced)
         self._emptied |= layer.opaque

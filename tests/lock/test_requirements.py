@@ -171,5 +171,19 @@ def test_whatever_an_image_says_each_line_is_one_pinned_requirement(name: str, v
         assert Requirement(line).name == name
 
 
+def test_variables_of_the_reader_are_not_sent_to_a_host_of_the_image() -> None:
+    url = "https://${USER}:${AWS_SECRET_ACCESS_KEY}@evil.example/a-1.0.tar.gz"
+    text = render_constraints(snapshot(distribution("a", origin=ArchiveOrigin(url=url))))
+    assert lines(text) == ["a @ https://evil.example/a-1.0.tar.gz"]
+    with pytest.raises(UnsafeValueError):
+        render_constraints(snapshot(distribution("a", origin=ArchiveOrigin(url="https://evil.example/${HOME}"))))
+
+
+def test_a_repository_inside_the_image_becomes_a_version_and_a_comment() -> None:
+    origin = VcsOrigin(url="file:///src/a", vcs="git", commit="f" * 40)
+    assert lines(render_constraints(snapshot(distribution("a", origin=origin)))) == ["a==1.0"]
+    assert lines(render_requirements(snapshot(distribution("a", origin=origin)))) == []
+
+
 def test_os_packages_are_name_version_architecture() -> None:
     assert render_os_packages(snapshot()) == "libc6 2.36-9 amd64\nzlib1g 1:1.2.13 amd64\n"

@@ -1,0 +1,49 @@
+"""From what a command returned or raised to an exit code of 0, 1 or 2."""
+
+from __future__ import annotations
+
+import functools
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import NoReturn, ParamSpec
+
+import typer
+
+from envsync.cli import console
+from envsync.errors import EnvsyncError
+
+_P = ParamSpec("_P")
+
+
+def guarded(command: Callable[_P, int]) -> Callable[_P, NoReturn]:
+    """The command for typer: every way out of it is an exit code, and an error is told once."""
+
+    @functools.wraps(command)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> NoReturn:
+        signal.signal(signal.SIGTERM, _terminated)
+        raise typer.Exit(_status(functools.partial(command, *args, **kwargs)))
+
+    return run
+
+
+def _status(command: Callable[[], int]) -> int:
+    try:
+        status = command()
+        console.flush()
+    except EnvsyncError as error:
+        console.error(error)
+    except KeyboardInterrupt:
+        console.say("\nenvsync: interrupted; what was there before is unchanged")
+    except BrokenPipeError:
+        console.close_output()
+    except Exception as error:  # the one place that may: a bug must not look like drift (exit code 1)
+        console.internal_error(error)
+    else:
+        return status
+    return 2
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """SIGTERM is handled like Ctrl-C, so that containers and half-made folders are removed."""
+    raise KeyboardInterrupt

@@ -1,0 +1,95 @@
+"""Configs: what they tell, what is withheld, and what is no config."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envsync.errors import CorruptImageError, ImageError
+from envsync.image.manifest import parse_config, parse_docker_manifest, parse_env, parse_manifest
+from envsync.model import ImageConfig
+from envsync.reference import Platform
+from tests.image.layers import as_json, sha
+
+DIFF_ID = sha(b"layer")
+
+
+def test_the_last_of_several_variables_wins_and_credentials_are_withheld() -> None:
+    lines = [
+        "B=1",
+        "A=x=y",
+        "B=2",
+        "PIP_INDEX_URL=https://user:pass@pypi.example/simple",
+        "API_TOKEN=abc",
+        "=C:=x",
+        "D",
+    ]
+    assert [(each.name, each.value) for each in parse_env(lines)] == [
+        ("A", "x=y"),
+        ("API_TOKEN", None),
+        ("B", "2"),
+        ("PIP_INDEX_URL", "https://pypi.example/simple"),
+    ]
+
+
+def test_a_config_with_little_in_it() -> None:
+    data = as_json({"architecture": "arm", "os": "linux", "variant": "v7", "rootfs": {"diff_ids": [DIFF_ID]}})
+    config = parse_config(data, where="config")
+    assert config.platform == Platform(os="linux", architecture="arm", variant="v7")
+    assert (config.created, config.config, config.diff_ids) == (None, ImageConfig(), (DIFF_ID,))
+    assert config.digest == sha(data)
+
+
+def test_nulls_are_what_go_writes_for_nothing() -> None:
+    process = {"Env": None, "User": None, "WorkingDir": None}
+    raw = {"architecture": "amd64", "os": "linux", "created": None, "config": process, "rootfs": {"diff_ids": []}}
+    assert parse_config(as_json(raw), where="config").config == ImageConfig()
+    assert parse_config(as_json({**raw, "config": None}), where="config").config == ImageConfig()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b'{"os": "linux"}', "config: no rootfs.diff_ids (expected the digests of the layers)"),
+        (b'{"rootfs": {}}', "config: no rootfs.diff_ids (expected the digests of the layers)"),
+        (b'{"rootfs": {"diff_ids": ["md5:1"]}}', "config: rootfs.diff_ids[0]: digest 'md5:1': not of the form"),
+        (b'{"os": "a/b c", "rootfs": {"diff_ids": []}}', "config: platform: platform 'a/b c/unknown': expected"),
+        (b'{"rootfs": 5}', "config: Expected `object | null`, got `int` - at `$.rootfs`"),
+        (b'{"config": {"Env": "A=1"}}', "config: Expected `array | null`, got `str` - at `$.config.Env`"),
+        (b'{"created": "\xff"}', "config: 'utf-8' codec can't decode"),
+        (b'{"a": ' + b"[" * 100_000, "config: maximum recursion depth exceeded"),
+        (b"not json", "config: JSON is malformed: "),
+        (b"", "config: Input data was truncated"),
+    ],
+)
+def test_what_is_no_config(data: bytes, message: str) -> None:
+    with pytest.raises(CorruptImageError) as caught:
+        parse_config(data, where="config")
+    assert caught.value.message.startswith(message)
+
+
+KEYS = ["schemaVersion", "mediaType", "config", "layers", "manifests", "digest", "size", "platform", "os", "rootfs"]
+KEYS += ["architecture", "diff_ids", "Env", "Config", "Layers", "RepoTags", "annotations"]
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just(DIFF_ID),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(KEYS),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+@given(json.map(as_json) | st.binary(max_size=50))
+def test_any_json_is_parsed_or_refused(data: bytes) -> None:
+    for parse in (parse_config, parse_manifest, parse_docker_manifest):
+        with contextlib.suppress(ImageError):
+            parse(data, where="it")
