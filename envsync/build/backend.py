@@ -20,6 +20,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """What shall be in an environment, and what of it has to change."""
 
     env: Path
+    python: str
+    """The exact version of the interpreter in it."""
     wanted: tuple[FromIndex | FromUrl, ...]
     """All distributions."""
     stale: frozenset[str] = frozenset()

@@ -19,19 +19,25 @@ def clone(source: Path, destination: Path) -> None:
     Raises:
         OSError: something cannot be read or made.
     """
+    _clone(os.fspath(source), os.fspath(destination))
+
+
+def _clone(source: str, destination: str) -> None:
+    """Paths are strings: there may be tens of thousands of them."""
     shutil.copymode(source, destination)
-    for entry in os.scandir(source):
-        target = destination / entry.name
-        if entry.is_symlink():
-            target.symlink_to(os.readlink(entry.path))  # noqa: PTH115 - the text of the link, as stored
-        elif entry.is_dir():
-            target.mkdir()
-            clone(Path(entry.path), target)
-        elif entry.is_file():
-            _link(entry, target)
+    with os.scandir(source) as entries:
+        for entry in entries:
+            target = f"{destination}{os.sep}{entry.name}"
+            if entry.is_symlink():
+                os.symlink(os.readlink(entry.path), target)
+            elif entry.is_dir():
+                os.mkdir(target)
+                _clone(entry.path, target)
+            elif entry.is_file():
+                _link(entry, target)
 
 
-def _link(entry: os.DirEntry[str], target: Path) -> None:
+def _link(entry: os.DirEntry[str], target: str) -> None:
     if entry.name not in _NOT_SHARED and not entry.name.endswith(_NOT_SHARED_SUFFIX):
         try:
             os.link(entry.path, target)

@@ -15,6 +15,7 @@ from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, not_r
 from envsync.build.environ import tool_environment
 from envsync.build.events import Installing, Line, Resolving
 from envsync.build.failure import build_error
+from envsync.build.in_place import Failed, install_all
 from envsync.build.installed import read_installed
 from envsync.build.interpreter import LocalPython
 from envsync.build.pip_output import explain
@@ -52,7 +53,7 @@ class Pip:
         request.on_event(Resolving(count=len(request.wanted)))
         _put_suitable_pip(request, pip)
         _uninstall(request, sorted((request.stale | request.extra) - {"pip"}))
-        _sync(request, [part for part in others if part not in soft])
+        install_all(request, [part for part in others if part not in soft], _PipSteps(request))
         lacking = [reason for part in soft if (reason := _install_soft(request, part)) is not None]
         request.on_event(Installing(count=len(request.wanted)))
         kept = {normalized(part.name) for part in others} | {"pip"}
@@ -66,13 +67,12 @@ def _put_suitable_pip(request: Request, pip: FromIndex | FromUrl | None) -> None
     if len(have) != 1 or not _is_suitable(have[0]):
         # The one that comes with the interpreter: an old or absent pip cannot be trusted to choose a new one.
         done = _run(request, [_python(request), "-m", "ensurepip", "--upgrade", "--default-pip"])
-        if done.returncode:
-            raise build_error(explain(done.stdout, done.stderr), (), done.stderr, "python -m ensurepip")
+        _require(request, _failed(done, "python -m ensurepip"))
     if isinstance(pip, FromIndex) and _is_suitable(pip.version):
         line = f"pip=={pip.version}"
     else:
         line = f"pip>={_OLDEST_PIP[0]}.{_OLDEST_PIP[1]}"
-    _pip_install(request, [line], upgrade=True)
+    _pip_install(request, [line], "--upgrade")
 
 
 def _put_pip_of_lock(request: Request, pip: FromIndex | FromUrl | None) -> None:
@@ -89,59 +89,71 @@ def _is_suitable(version: str) -> bool:
     return tuple(int(number) for number in numbers if number.isdigit()) >= _OLDEST_PIP
 
 
-def _sync(request: Request, parts: Sequence[FromIndex | FromUrl]) -> None:
-    """Run pip-sync. What is not in its list it removes, so local origins come after it, not before."""
-    path = _write(request, [part.requirement for part in parts])
-    options = " ".join(_FLAGS)
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "piptools",
-        "sync",
-        "--python-executable",
-        _python(request),
-        "--pip-args",
-        options,
-    ]
-    try:
-        done = _run(request, [*command, path])
-    finally:
-        path.unlink(missing_ok=True)
-    if done.returncode:
-        raise build_error(explain(done.stdout, done.stderr), request.wanted, done.stderr, "pip-sync")
+class _PipSteps:
+    """See :class:`envsync.build.in_place.Steps`."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def together(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
+        """Run pip-sync. What is not in its list it removes, so local origins come after it, not before."""
+        path = _write(self._request, [part.requirement for part in parts])
+        command: list[str | Path] = [sys.executable, "-m", "piptools", "sync"]
+        options: list[str | Path] = ["--python-executable", _python(self._request), "--pip-args", " ".join(_FLAGS)]
+        try:
+            done = _run(self._request, [*command, *options, path])
+        finally:
+            path.unlink(missing_ok=True)
+        return _failed(done, "pip-sync")
+
+    def alone(self, requirement: str) -> Failed | None:
+        return _failed(_try_pip_install(self._request, [requirement], "--no-build-isolation"), "pip install")
+
+    def remove(self, names: Sequence[str]) -> Failed | None:
+        return _failed(
+            _run(self._request, [_python(self._request), "-m", "pip", "uninstall", "-y", *names]), "pip uninstall"
+        )
+
+
+def _failed(done: Completed, command: str) -> Failed | None:
+    if not done.returncode:
+        return None
+    output = done.stderr
+    last = output.rfind("Traceback (most recent call last):")
+    if last > 0 and "subprocess.CalledProcessError" in output[last:]:
+        output = output[:last]  # pip-sync's own, on the failure of pip that stands above it
+    return Failed(failure=explain(done.stdout, output), output=output, command=command)
 
 
 def _install_soft(request: Request, part: FromIndex) -> NotReproducible | None:
-    done = _try_pip_install(request, [part.requirement])
-    if not done.returncode:
+    failed = _failed(_try_pip_install(request, [part.requirement]), "pip install")
+    if failed is None:
         return None
-    failure = explain(done.stdout, done.stderr)
-    if failure.kind not in ("not-on-index", "no-wheel", "hash"):
-        raise build_error(failure, request.wanted, done.stderr, "pip install")
-    return not_reproducible(part, OTHER_FILES if failure.kind == "hash" else ABSENT_FROM_INDEX)
+    if failed.failure.kind not in ("not-on-index", "no-wheel", "hash"):
+        raise build_error(failed.failure, request.wanted, failed.output, failed.command)
+    return not_reproducible(part, OTHER_FILES if failed.failure.kind == "hash" else ABSENT_FROM_INDEX)
 
 
-def _pip_install(request: Request, lines: Sequence[str], *, upgrade: bool = False) -> None:
-    done = _try_pip_install(request, lines, upgrade=upgrade)
-    if done.returncode:
-        raise build_error(explain(done.stdout, done.stderr), request.wanted, done.stderr, "pip install")
+def _pip_install(request: Request, lines: Sequence[str], *flags: str) -> None:
+    _require(request, _failed(_try_pip_install(request, lines, *flags), "pip install"))
 
 
-def _try_pip_install(request: Request, lines: Sequence[str], *, upgrade: bool = False) -> Completed:
+def _require(request: Request, failed: Failed | None) -> None:
+    if failed is not None:
+        raise build_error(failed.failure, request.wanted, failed.output, failed.command)
+
+
+def _try_pip_install(request: Request, lines: Sequence[str], *flags: str) -> Completed:
     path = _write(request, lines)
-    options: list[str | Path] = [*_FLAGS, *(["--upgrade"] if upgrade else []), "-r", path]
     try:
-        return _run(request, [_python(request), "-m", "pip", "install", *options])
+        return _run(request, [_python(request), "-m", "pip", "install", *_FLAGS, *flags, "-r", path])
     finally:
         path.unlink(missing_ok=True)
 
 
 def _uninstall(request: Request, names: Sequence[str]) -> None:
-    if not names:
-        return
-    done = _run(request, [_python(request), "-m", "pip", "uninstall", "-y", *names])
-    if done.returncode:
-        raise build_error(explain(done.stdout, done.stderr), (), done.stderr, f"pip uninstall {' '.join(names)}")
+    if names:
+        _require(request, _PipSteps(request).remove(names))
 
 
 def _write(request: Request, lines: Sequence[str]) -> Path:

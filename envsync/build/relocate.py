@@ -81,10 +81,11 @@ def _read(path: Path) -> bytes | None:
 
 
 def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(path.name + ".new")
-    temporary.write_bytes(data)
-    temporary.chmod(stat.S_IMODE(path.stat().st_mode))
-    temporary.replace(path)
+    mode = stat.S_IMODE(path.stat().st_mode)
+    # Not by renaming over it: several file systems then wait until the data is on the disk.
+    path.unlink()
+    path.write_bytes(data)
+    path.chmod(mode)
 
 
 def _short_shebang(script: bytes) -> bytes:
@@ -111,10 +112,9 @@ def _correct_records(env: Path, changed: dict[Path, bytes]) -> None:
     rows = {os.path.relpath(path, place): data for path, data in changed.items()}
     for record in place.glob("*.dist-info/RECORD"):
         old = record.read_bytes()
-        if b"../" in old or b".pth" in old:
-            new = correct_record(old, rows)
-            if new != old:
-                _replace(record, new)
+        new = correct_record(old, rows)
+        if new != old:
+            _replace(record, new)
 
 
 def correct_record(record: bytes, contents: dict[str, bytes]) -> bytes:
@@ -123,7 +123,9 @@ def correct_record(record: bytes, contents: dict[str, bytes]) -> bytes:
     Follows https://packaging.python.org/en/latest/specifications/recording-installed-packages/; all other rows are
     kept as they are, down to the byte.
     """
-    return b"".join(_correct_row(line, contents) for line in record.splitlines(keepends=True))
+    plain = (b'"', *{name[:2].encode() for name in contents})
+    lines = record.splitlines(keepends=True)
+    return b"".join(_correct_row(line, contents) if line.startswith(plain) else line for line in lines)
 
 
 def _correct_row(line: bytes, contents: dict[str, bytes]) -> bytes:

@@ -10,8 +10,9 @@ from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, not_r
 from envsync.build.environ import tool_environment
 from envsync.build.events import Event, Installing, Line, Resolving
 from envsync.build.failure import Failure, build_error
+from envsync.build.in_place import Failed, install_all
 from envsync.build.interpreter import LocalPython
-from envsync.build.plan import FromIndex, NotReproducible
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible
 from envsync.build.uv_output import explain
 from envsync.catalog.names import normalized
 from envsync.errors import BuildError, CommandError
@@ -42,13 +43,34 @@ class Uv:
         absent = {normalized(part.name) for part in lacking}
         wanted = [part for part in request.wanted if normalized(part.name) not in absent]
         request.on_event(Resolving(count=len(wanted)))
-        options: list[str] = ["--allow-empty-requirements"]
-        for name in sorted(request.stale):
-            options += ["--reinstall-package", name]
-        done = _with_requirements(request, "sync", options, [part.requirement for part in wanted])
-        if done.returncode:
-            raise build_error(explain(done.stderr), request.wanted, done.stderr, "uv pip sync")
+        install_all(request, wanted, _UvSteps(request))
         return lacking
+
+
+class _UvSteps:
+    """See :class:`envsync.build.in_place.Steps`."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    def together(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
+        options = ["--allow-empty-requirements"]
+        for name in sorted(self._request.stale):
+            options += ["--reinstall-package", name]
+        done = _with_requirements(self._request, "sync", options, [part.requirement for part in parts])
+        return _failed(done, "uv pip sync")
+
+    def alone(self, requirement: str) -> Failed | None:
+        options = ["--no-deps", "--no-build-isolation"]
+        return _failed(_with_requirements(self._request, "install", options, [requirement]), "uv pip install")
+
+    def remove(self, names: Sequence[str]) -> Failed | None:
+        command: list[str | Path] = ["pip", "uninstall", "--python", self._request.env / "bin" / "python", *names]
+        return _failed(_uv(command, timeout=self._request.timeout, request=self._request), "uv pip uninstall")
+
+
+def _failed(done: Completed, command: str) -> Failed | None:
+    return Failed(failure=explain(done.stderr), output=done.stderr, command=command) if done.returncode else None
 
 
 def _lacking(request: Request) -> tuple[NotReproducible, ...]:
@@ -108,10 +130,11 @@ def _with_requirements(request: Request, verb: str, options: Sequence[str], line
     common: list[str | Path] = ["--python", request.env / "bin" / "python", "--no-progress"]
     if request.offline:
         common.append("--offline")
-    if verb == "sync":
+    if verb != "compile":
         common += ["--no-require-hashes", "--verify-hashes", "--no-compile-bytecode"]
     try:
-        return _uv(["pip", verb, *common, *options, path], timeout=request.timeout, request=request)
+        source = ["-r", path] if verb == "install" else [path]
+        return _uv(["pip", verb, *common, *options, *source], timeout=request.timeout, request=request)
     finally:
         path.unlink(missing_ok=True)
 

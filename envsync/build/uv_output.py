@@ -16,7 +16,7 @@ _NOT_FOUND = re.compile(
 )
 _NO_VERSION = re.compile(rf"there (?:is|are) no versions? of {_PIN}")
 _PYTHON = re.compile(rf"does not satisfy (?P<needs>Python\S+) and {_PIN} depends on")
-_NO_WHEEL = re.compile(rf"{_PIN} has (?P<what>no (?:wheels|usable wheels|source distribution|compatible)[^`]*?) and ")
+_NO_WHEEL = re.compile(rf"{_PIN} has (?P<what>no (?:wheels|usable wheels|source distribution|compatible).{{0,300}}?) and ")
 _HASH = re.compile(rf"Hash mismatch for `{_PIN}`")
 _FAILED = re.compile(rf"Failed to (?:build|download|download and build|fetch|install|unzip)[^`\n]*`{_PIN}`")
 _FAILED_INSTALL = re.compile(rf"Failed to install: \S+ \({_PIN}\)")
@@ -25,7 +25,7 @@ _STATUS = re.compile(r"HTTP status \w+ error \((?P<status>[0-9]{3}[^)]*)\) for u
 _DISK = re.compile(r"No space left on device|Disk quota exceeded")
 _OFFLINE = re.compile(r"Network connectivity is disabled|network was disabled|because the network is disabled")
 _REASON = re.compile(r"(Connection refused|failed to lookup address[^(\n]*|dns error|timed out|[Cc]ertificate[^(\n]*)")
-_GIT = re.compile(r"^\s*(?:fatal|remote|ERROR|error): (?P<text>.{3,200})", re.MULTILINE)
+_GIT = re.compile(r"^\s*(?:fatal|remote|ERROR): (?P<text>.{3,200})", re.MULTILINE)
 
 
 def explain(output: str) -> Failure:
@@ -63,7 +63,7 @@ def _hash_mismatch(_: str, joined: str) -> Failure | None:
 def _git(output: str, joined: str) -> Failure | None:
     if "Git operation failed" not in joined:
         return None
-    said = [match["text"] for match in _GIT.finditer(output) if "Failed to" not in match["text"]]
+    said = _GIT.findall(output)
     cause = f"git cannot get its commit: {printable(said[-1].strip())}" if said else "git cannot get its commit"
     return Failure(kind="vcs", name=_name(joined), cause=cause)
 
@@ -84,7 +84,8 @@ def _absent(_: str, joined: str) -> Failure | None:
     if match := _PYTHON.search(joined):
         return Failure(kind="python", name=match["name"], cause=f"it needs {printable(match['needs'])}")
     if match := _NO_WHEEL.search(joined):
-        cause = f"the index has {printable(match['what'])}, and nothing to build it from"
+        what = re.sub(r" \(e\.g\.[^)]*\)", "", match["what"])
+        cause = f"the index has {printable(what)}, and nothing to build it from"
         return Failure(kind="no-wheel", name=match["name"], cause=cause)
     return None
 

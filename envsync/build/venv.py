@@ -162,6 +162,7 @@ class _Job(Struct, frozen=True, kw_only=True):
     ) -> Built:
         request = Request(
             env=staging,
+            python=self.python.version,
             wanted=wanted,
             stale=change.stale,
             extra=change.extra,
