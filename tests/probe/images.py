@@ -92,8 +92,8 @@ MINIMAL = Recipe(
 SHELL_LESS = Recipe(
     name="probe-shell-less",
     parent=PYTHON,
-    script="mkdir -p /opt/odd/place\nmv /usr/local/bin/python3.13 /opt/odd/place/interpreter\nrm /usr/local/bin/python*\n"
-    "rm -f /usr/bin/dash /usr/bin/bash /usr/bin/sh /usr/bin/dpkg-query",
+    script="mkdir -p /opt/odd/place\nmv /usr/local/bin/python3.13 /opt/odd/place/interpreter\n"
+    "rm /usr/local/bin/python*\nrm -f /usr/bin/dash /usr/bin/bash /usr/bin/sh /usr/bin/dpkg-query",
     changes=("ENV PYTHONHOME=/usr/local",),
 )
 """No shell, no dpkg-query, and a Python that only its path can name."""

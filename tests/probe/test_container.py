@@ -36,18 +36,24 @@ def containers_of(tag: str) -> str:
 
 @pytest.fixture
 def found(engine: Engine) -> Iterator[Callable[[str | Recipe], EngineImage]]:
-    """An image of the engine, by tag or recipe; no container of it is left at the end."""
-    tags: list[str] = []
+    """An image of the engine, by tag or recipe; of those made here no container is left at the end."""
+    made: list[str] = []
 
     def find(image: str | Recipe) -> EngineImage:
+        if isinstance(image, str):
+            return engine.find(ImageName.parse(image), pull=False)
         try:
-            tags.append(image if isinstance(image, str) else build(image))
+            made.append(build(image))
         except MissingToolError as error:
             pytest.skip(str(error))
-        return engine.find(ImageName.parse(tags[-1]), pull=False)
+        return engine.find(ImageName.parse(made[-1]), pull=False)
 
     yield find
-    for tag in tags:
+    for tag in made:
+        for _ in range(100):  # another worker may be at the same image
+            if not containers_of(tag):
+                break
+            time.sleep(0.2)
         assert containers_of(tag) == ""
 
 
