@@ -96,10 +96,10 @@ def _drain(
     try:
         for reader in readers:
             reader.start()
-        process.wait(timeout)
-        for reader in readers:
+        for reader in readers:  # the pipes' ends tell at once that it ended, where wait(timeout) would poll
             reader.join(max(0.0, deadline - time.monotonic()))
         ended = not any(reader.is_alive() for reader in readers)
+        process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         ended = False
     finally:
