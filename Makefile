@@ -4,8 +4,8 @@
 
 VENV := .build/venv
 BIN := $(VENV)/bin
+# The interpreter for the virtual environment: make test PYTHON=python3.12
 PYTHON ?=
-export PYTHON
 # Options for pytest: make test ARGS='-k archive'
 ARGS ?=
 # Options for the benchmarks: make bench BENCH='--runs 3 --only pull'
@@ -43,5 +43,5 @@ clean: ## Remove what the other targets made here (.build, demo)
 
 # One stamp a dependency group; made anew when the dependencies may have changed.
 $(VENV)/ready-test $(VENV)/ready-lint $(VENV)/ready-bench: $(VENV)/ready-%: pyproject.toml .ci/setup
-	@sh .ci/setup $(VENV) $*
+	@PYTHON='$(PYTHON)' sh .ci/setup $(VENV) $*
 	@touch $@

@@ -70,18 +70,16 @@ def read_snapshot(image: Image, source: ImageSource, *, interpreter: PurePosixPa
 
 
 def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Snapshot:
-    """Put together what a container answered.
+    """Put together what a container answered; where its pip prints other lines than the lock will have is noted.
 
     Raises:
         UnsafeValueError: a distribution's name or version would inject into a requirements file.
     """
+    found = answer.to_interpreters()
+    place = str(found[0].executable)
+    disputed = (Skipped(subject="pip freeze", place=place, reason=line) for line in answer.freeze_disagreements)
     return _snapshot(
-        source,
-        config,
-        answer.operating_system(),
-        answer.to_interpreters(),
-        answer.os_packages(),
-        answer.skipped(),
+        source, config, answer.operating_system(), found, answer.os_packages(), (*answer.skipped(), *disputed)
     )
 
 

@@ -57,6 +57,11 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         del os.environ[PORT_VARIABLE]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Parallel workers must find the same names, and bytes made when a module is imported may differ."""
+    return argname if isinstance(val, bytes) else None
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for name, (problem_of, variable) in _PROBLEMS.items():
         if item.get_closest_marker(name) is None:

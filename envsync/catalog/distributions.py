@@ -54,6 +54,10 @@ def find_distributions(tree: FileTree, sys_path: Sequence[PurePosixPath], *, pyt
     return finish(raws, skipped, python=python or _python_of(sys_path))
 
 
+_STANDARD_LIBRARY = frozenset({"python", "wsgiref", "argparse"})
+"""Parts of Python with metadata of their own (Python 2.7 has it); every pip leaves them out, also with ``--all``."""
+
+
 def finish(raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, python: str | None = None) -> Found:
     """Describe all distributions of one interpreter: shadowed copies marked, extras that are asked for named.
 
@@ -72,9 +76,13 @@ def finish(raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, pyt
     for raw in raws:
         position = order.setdefault(raw.location, len(order))
         try:
-            entries.append(_Entry(position=position, raw=raw, distribution=parse_distribution(raw, spelling)))
+            distribution = parse_distribution(raw, spelling)
         except DistributionError as error:
             notes.append(_note(raw, error.message))
+        else:
+            if normalized(distribution.name) in _STANDARD_LIBRARY:
+                continue
+            entries.append(_Entry(position=position, raw=raw, distribution=distribution))
         notes.extend(_doubts(raw))
     return _with_extras(_with_shadows(entries, spelling, notes)), tuple(notes)
 

@@ -88,7 +88,7 @@ def _pull_all(root: Path, options: PullOptions) -> int:
             pulled = pull_one(name, root, options)
         except EnvsyncError as error:
             console.error(error)
-            outcome.append((name, f"failed: {error.message.splitlines()[0]}"))
+            outcome.append((name, "failed"))
             failed += 1
             continue
         partial += bool(pulled.snapshot.skipped)

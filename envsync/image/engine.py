@@ -15,7 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from envsync.errors import EngineError
-from envsync.image.engine_container import LABEL, Container, Isolation, host_options
+from envsync.image.engine_container import LABEL, Container, Isolation
 from envsync.image.engine_problems import about_connection, about_pull, in_words, no_such_platform
 from envsync.image.manifest import parse_env
 from envsync.image.protocol import ConfigFile
@@ -212,8 +212,7 @@ class Engine:
         Raises:
             EngineError: the engine refuses to make, or to remove, it.
         """
-        options = host_options(self._api, isolation, image.volumes)
-        return Container.made(self._api, self.problems, image, command, options)
+        return Container.made(self._api, self.problems, image, command, isolation)
 
     @contextmanager
     def problems(self, doing: str) -> Iterator[None]:

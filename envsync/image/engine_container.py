@@ -6,14 +6,16 @@ import base64
 import binascii
 import secrets
 import tarfile
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import PurePosixPath
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
+
+from envsync.errors import EnvsyncError
 
 if TYPE_CHECKING:
     from envsync.image.engine import EngineImage
@@ -57,10 +59,11 @@ class _PathStat(Struct, rename="camel"):
     link_target: str = ""
 
 
-def host_options(api: Any, isolation: Isolation, volumes: Sequence[str]) -> Any:
+def _host_options(api: Any, isolation: Isolation, volumes: Mapping[str, str]) -> Any:
     """The ``HostConfig`` of a container that can do no harm.
 
-    ``volumes`` are those of the image: they hold its files as ever, but cannot be written.
+    ``volumes`` are those that the image declares, by folder: they hold its files as ever, but cannot be written.
+    Engines make only volumes with a name so.
     """
     from docker.types import LogConfig, Mount, Ulimit
 
@@ -68,7 +71,7 @@ def host_options(api: Any, isolation: Isolation, volumes: Sequence[str]) -> Any:
         network_mode="none",
         read_only=True,
         tmpfs={"/tmp": f"rw,noexec,nosuid,nodev,mode=1777,size={isolation.scratch}"},  # noqa: S108 - in the container
-        mounts=[Mount(target, None, type="volume", read_only=True) for target in volumes],
+        mounts=[Mount(folder, name, read_only=True, labels={LABEL: name}) for folder, name in volumes.items()],
         cap_drop=["ALL"],
         security_opt=["no-new-privileges"],
         mem_limit=isolation.memory,
@@ -113,35 +116,46 @@ class Container:
     @classmethod
     @contextmanager
     def made(
-        cls, api: Any, problems: Problems, image: EngineImage, command: Sequence[str], options: Any
+        cls, api: Any, problems: Problems, image: EngineImage, command: Sequence[str], isolation: Isolation
     ) -> Iterator[Container]:
         """See :meth:`envsync.image.engine.Engine.container`."""
         name = f"envsync-probe-{secrets.token_hex(8)}"
+        volumes = {folder: f"{name}-{number}" for number, folder in enumerate(image.volumes)}
+
+        # Threads of their own, which an interrupt of the caller does not reach; the lock keeps a container from
+        # being made once it is to be removed.
+        lock, abandoned, problems_met = Lock(), Event(), list[EnvsyncError]()
 
         def make() -> None:
-            with problems(f"making a container of {image.name}"):
-                api.create_container(
-                    str(image.config.digest),
-                    entrypoint=[command[0]],
-                    command=list(command[1:]),
-                    name=name,
-                    labels={LABEL: name},
-                    network_disabled=True,
-                    healthcheck={"test": ["NONE"]},
-                    host_config=options,
-                    use_config_proxy=False,
-                )
+            with lock:
+                if not abandoned.is_set():
+                    _create(api, name, image, command, _host_options(api, isolation, volumes))
 
-        # One thread makes and removes it, in this order: an interrupt of the caller reaches neither.
-        worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
+        def remove() -> None:
+            abandoned.set()
+            with lock:
+                _remove(api, name, tuple(volumes.values()))
+
+        def attend(doing: str, work: Callable[[], None]) -> None:
+            def attempt() -> None:
+                try:
+                    with problems(doing):
+                        work()
+                except EnvsyncError as error:
+                    problems_met.append(error)
+
+            thread = Thread(target=attempt, name=name)
+            thread.start()
+            thread.join()
+
         try:
-            worker.submit(make).result()
-            yield cls(api, problems, name, image)
+            attend(f"making a container of {image.name}", make)
+            if not problems_met:
+                yield cls(api, problems, name, image)
         finally:
-            problem = worker.submit(_remove, api, problems, name).exception()
-            worker.shutdown()
-        if problem is not None:
-            raise problem
+            attend(f"removing a container (docker rm -f -v {name})", remove)
+        if problems_met:
+            raise problems_met[0]
 
     def output(self) -> Iterator[Chunk]:
         """Start the container; its output as it appears, until it ends.
@@ -227,8 +241,25 @@ class Container:
                 return b""
 
 
-def _remove(api: Any, problems: Problems, name: str) -> None:
+def _create(api: Any, name: str, image: EngineImage, command: Sequence[str], options: Any) -> None:
+    api.create_container(
+        str(image.config.digest),
+        entrypoint=[command[0]],
+        command=list(command[1:]),
+        name=name,
+        labels={LABEL: name},
+        network_disabled=True,
+        healthcheck={"test": ["NONE"]},
+        host_config=options,
+        use_config_proxy=False,
+    )
+
+
+def _remove(api: Any, name: str, volumes: Sequence[str]) -> None:
     from docker.errors import NotFound
 
-    with problems(f"removing a container (docker rm -f -v {name})"), suppress(NotFound):
+    with suppress(NotFound):
         api.remove_container(name, force=True, v=True)
+    for volume in volumes:
+        with suppress(NotFound):
+            api.remove_volume(volume, force=True)

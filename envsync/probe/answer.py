@@ -103,12 +103,16 @@ class Answer:
 
     @property
     def freeze_disagreements(self) -> tuple[str, ...]:
-        """Lines in which pip and envsync differ: ``pip only: …``, ``envsync only: …``; empty is good, or no pip."""
+        """Lines in which pip and envsync differ: ``pip only: …``, ``envsync only: …``; empty is good, or no pip.
+
+        Editables do not count: pip asks git for their remote, a lock pins their version.
+        """
         if self.freeze is None:
             return ()
-        printed = set(self.freeze)
+        printed = {line for line in self.freeze if not line.startswith("-e ")}
         environment = self.to_interpreters()[0]
-        known = {freeze_line(one) for one in environment.distributions if one.shadowed_by is None}
+        lines = {freeze_line(one) for one in environment.distributions if one.shadowed_by is None}
+        known = {line for line in lines if not line.startswith("-e ")}
         return (
             *(printable(f"pip only: {line}") for line in sorted(printed - known)),
             *(printable(f"envsync only: {line}") for line in sorted(known - printed)),

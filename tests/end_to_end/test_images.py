@@ -12,6 +12,7 @@ from uv import find_uv_bin
 
 from tests.end_to_end.program import Result, environment, envsync, freeze, requirement_lines
 from tests.imagekit.engine import pip_freeze, run_in
+from tests.imagekit.machine import pyenv_python
 from tests.imagekit.projects import LEGACY, setup_project
 from tests.imagekit.wheels import make_sdist
 
@@ -114,7 +115,7 @@ def test_requirements_are_installable_without_envsync(
     lock = lock_of(folder)
     python = tmp_path / "env" / "bin" / "python"
     for words in (
-        [find_uv_bin(), "venv", "--quiet", "--python", "3.9.18", str(tmp_path / "env")],
+        [find_uv_bin(), "venv", "--quiet", "--python", str(pyenv_python("3.9")), str(tmp_path / "env")],
         [find_uv_bin(), "pip", "install", "--quiet", "--python", str(python), "pip"],
         [
             str(python),

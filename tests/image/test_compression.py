@@ -64,6 +64,7 @@ def test_very_many_gzip_members() -> None:
             "layer: damaged zstd data: zstd decompress error: Unknown frame descriptor",
         ),
     ],
+    ids=["without its end", "cut early", "junk behind", "junk inside", "junk behind zstd"],
 )
 def test_damage(data: bytes, message: str) -> None:
     with pytest.raises(CorruptImageError) as caught:

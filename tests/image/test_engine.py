@@ -192,7 +192,7 @@ def test_pulling_fails(fake: FakeEngine, faked: Engine, status: int, body: objec
 def test_events_of_a_newer_engine_are_passed_over(fake: FakeEngine, faked: Engine) -> None:
     fake.answers["/images/create"] = (200, b'{"id":7}\n{"status":"Downloading","id":"a"}\n["new"]\n')
     seen: list[LayerProgress] = []
-    with pytest.raises(EngineError, match="example.com/some/image:1: not in the engine"):
+    with pytest.raises(EngineError, match=r"example\.com/some/image:1: not in the engine"):
         faked.find(ANYTHING, on_progress=seen.append)
     assert seen == [LayerProgress(id="a", status="Downloading")]
 

@@ -61,7 +61,7 @@ def pins(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def _install(pip: str, requested: str, *, python: str = "python") -> str:
+def install_script(pip: str, requested: str, *, python: str = "python") -> str:
     """Install pip by the pip in its own wheel, then everything else by the pip just installed."""
     bootstrap = f"wheel=$(echo /mnt/pip-{pip}-*.whl)\n{python} $wheel/pip install --quiet pip=={pip}"
     return f"{bootstrap}\n{python} -m pip install --quiet {requested}\n"
@@ -79,7 +79,7 @@ SLIM = Recipe(
         td-client==1.2.1 urllib3==1.26.18
         """
     ),
-    script=_install("23.0.1", "setuptools wheel click Jinja2 numpy pytz PyYAML requests td-client"),
+    script=install_script("23.0.1", "setuptools wheel click Jinja2 numpy pytz PyYAML requests td-client"),
     changes=("ENV PYTHONUNBUFFERED=1", "ENV DIGDAG_EXAMPLE=yes", "WORKDIR /work"),
 )
 """Much like digdag-python:3.9: one interpreter in /usr/local, root, some compiled distributions."""
@@ -95,7 +95,7 @@ OLD37 = Recipe(
         ruamel.yaml.clib==0.2.0 six==1.14.0 urllib3==1.25.8 wcwidth==0.1.8
         """
     ),
-    script=_install("19.3.1", "setuptools wheel prompt-toolkit python-dateutil requests ruamel.yaml"),
+    script=install_script("19.3.1", "setuptools wheel prompt-toolkit python-dateutil requests ruamel.yaml"),
 )
 """Distributions and a pip of early 2020: dotted names, a namespace package's ``nspkg.pth``."""
 
@@ -109,7 +109,7 @@ VENV = Recipe(
         six==1.16.0 tabulate==0.9.0
         """
     ),
-    script=_install("23.2.1", "setuptools six")
+    script=install_script("23.2.1", "setuptools six")
     + "python -m venv /opt/venv\n/opt/venv/bin/pip install --quiet cattrs click PyYAML tabulate\n",
     changes=("ENV VIRTUAL_ENV=/opt/venv", "ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin"),
 )
@@ -136,7 +136,7 @@ DEBIAN_PYTHON = Recipe(
     parent=interpreter("3.12", DEBIAN_SYSTEM),
     python="3.12",
     wheels=pins("pip==24.0 idna==3.6 packaging==24.0 python-dateutil==2.9.0.post0 six==1.16.0"),
-    script=_install("24.0", "idna packaging python-dateutil"),
+    script=install_script("24.0", "idna packaging python-dateutil"),
 )
 """The same with Python 3.12 in /usr/local, which comes first on PATH."""
 
@@ -150,7 +150,7 @@ USER_SITE = Recipe(
         idna==3.4 requests==2.27.1 six==1.16.0 urllib3==1.26.8 wheel==0.37.1
         """
     ),
-    script=_install("20.2.4", "setuptools wheel six==1.16.0 idna==3.3")
+    script=install_script("20.2.4", "setuptools wheel six==1.16.0 idna==3.3")
     + """
 useradd --create-home --uid 1000 td-user
 export HOME=/home/td-user
@@ -177,7 +177,7 @@ PY27 = Recipe(
         zope.interface==5.4.0
         """
     ),
-    script=_install("20.3.4", "setuptools wheel enum34 PyYAML requests six zope.interface"),
+    script=install_script("20.3.4", "setuptools wheel enum34 PyYAML requests six zope.interface"),
 )
 """Python 2.7."""
 
@@ -209,7 +209,7 @@ INCONSISTENT = Recipe(
         requests==2.31.0 python-dateutil==2.8.2
         """
     ),
-    script=_install("21.2.4", "setuptools certifi charset-normalizer")
+    script=install_script("21.2.4", "setuptools certifi charset-normalizer")
     + "python -m pip install --quiet --no-deps requests idna python-dateutil\n",
 )
 """``pip check`` fails: urllib3 and six are missing, idna is too old for requests."""
@@ -224,7 +224,7 @@ _LOWER = Recipe(
         idna==3.4 PyYAML==6.0 requests==2.28.2 six==1.15.0 toml==0.10.2 urllib3==1.26.14
         """
     ),
-    script=_install("22.3.1", "setuptools attrs PyYAML requests six toml"),
+    script=install_script("22.3.1", "setuptools attrs PyYAML requests six toml"),
 )
 
 RELAYERED = Recipe(
@@ -269,7 +269,7 @@ def origins(port: int) -> Recipe:
             """
         ),
         files=projects.origin_files(),
-        script=_install("23.0.1", "setuptools six")
+        script=install_script("23.0.1", "setuptools six")
         + f"""
 cp -r /media /src
 mkdir /wheels

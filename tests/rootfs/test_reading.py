@@ -476,7 +476,9 @@ def test_a_wrong_digest_of_the_blob(tmp_path: Path) -> None:
     assert caught.value.hint == "The image is damaged, or was changed after it was made. Save or copy it again."
 
 
-@pytest.mark.parametrize("damaged", [gzip.compress(GOOD)[:-5], b"\x1f\x8b\x08\0garbage", b"\1" * 2000])
+@pytest.mark.parametrize(
+    "damaged", [gzip.compress(GOOD)[:-5], b"\x1f\x8b\x08\0garbage", b"\1" * 2000], ids=["cut", "garbage", "no tar"]
+)
 def test_the_digest_of_the_blob_explains_all_damage(damaged: bytes, tmp_path: Path) -> None:
     expected = sha(gzip.compress(GOOD))
     with (

@@ -1,0 +1,118 @@
+"""Timing whole processes from outside, contenders in turn."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contender:
+    """One way to do a job: processes run one after the other, after an untimed preparation."""
+
+    name: str
+    commands: Sequence[Sequence[str | Path]]
+    prepare: Callable[[], object] = lambda: None
+    cwd: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    allowed: frozenset[int] = frozenset({0})
+    """Exit statuses that count as success."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sample:
+    """What one run took; seconds, and bytes of the largest process."""
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Result:
+    name: str
+    samples: tuple[Sample, ...]
+
+    @property
+    def wall(self) -> float:
+        """Median."""
+        return statistics.median(sample.wall for sample in self.samples)
+
+    @property
+    def fastest(self) -> float:
+        return min(sample.wall for sample in self.samples)
+
+    @property
+    def slowest(self) -> float:
+        return max(sample.wall for sample in self.samples)
+
+    @property
+    def cpu(self) -> float:
+        """Median."""
+        return statistics.median(sample.cpu for sample in self.samples)
+
+    @property
+    def memory(self) -> int:
+        return max(sample.memory for sample in self.samples)
+
+
+class BenchError(Exception):
+    """A contender failed; the text has the end of its output."""
+
+
+def compare(contenders: Sequence[Contender], *, runs: int) -> list[Result]:
+    """Run each contender once to warm up, then all in turn, ``runs`` times: A B A B.
+
+    Raises:
+        BenchError: one of them failed.
+    """
+    samples: dict[str, list[Sample]] = {contender.name: [] for contender in contenders}
+    for turn in range(runs + 1):
+        for contender in contenders:
+            sample = run(contender)
+            if turn:
+                samples[contender.name].append(sample)
+            warm = "" if turn else "  (warm-up)"
+            sys.stderr.write(f"  {contender.name}: {sample.wall:.3f} s{warm}\n")
+    return [Result(name=name, samples=tuple(taken)) for name, taken in samples.items()]
+
+
+def run(contender: Contender) -> Sample:
+    """One run of one contender."""
+    contender.prepare()
+    wall = cpu = 0.0
+    memory = 0
+    for command in contender.commands:
+        seconds, busy, peak = _run_process([str(word) for word in command], contender)
+        wall, cpu, memory = wall + seconds, cpu + busy, max(memory, peak)
+    return Sample(wall=wall, cpu=cpu, memory=memory)
+
+
+def _run_process(command: Sequence[str], contender: Contender) -> tuple[float, float, int]:
+    read, write = os.pipe()
+    started = time.perf_counter()
+    process = subprocess.Popen(
+        command,
+        cwd=contender.cwd,
+        env={**os.environ, **contender.env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=write,
+    )
+    os.close(write)
+    with os.fdopen(read, "rb") as stream:
+        told = stream.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in contender.allowed:
+        tail = told.decode(errors="replace")[-2000:]
+        raise BenchError(f"{contender.name}: {' '.join(command)}: exit status {process.returncode}\n{tail}")
+    scale = 1 if sys.platform == "darwin" else 1024
+    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * scale

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import msgspec
+import pytest
+
+from envsync.errors import DisagreementError
+from envsync.gather import agree, wanted
+from envsync.model import ImageSource, Skipped
+from tests.factory import LAYER, distribution, snapshot, source
+
+RAN = snapshot(distribution("six"), distribution("idna"))
+READ = snapshot(
+    distribution("six", layer=LAYER), distribution("idna", layer=LAYER), source=source(method="read", layers=(LAYER,))
+)
+
+
+def test_two_equal_sides_become_one_that_knows_the_layers() -> None:
+    both = agree(RAN, READ)
+    assert isinstance(both.source, ImageSource)
+    assert both.source.method == "both"
+    assert both.distributions == READ.distributions
+
+
+def test_what_only_reading_could_not_tell_is_kept_and_no_disagreement() -> None:
+    note = Skipped(subject="x.pth", place="/x.pth", reason="runs code")
+    both = agree(RAN, msgspec.structs.replace(READ, skipped=(note,)))
+    assert both.skipped == (note,)
+
+
+@pytest.mark.parametrize(
+    ("read", "line"),
+    [
+        (
+            snapshot(distribution("six", "1.1"), distribution("idna")),
+            'distributions/six in /usr/local/lib/python3.9/site-packages/version: run says "1.0", read says "1.1"',
+        ),
+        (snapshot(distribution("idna")), "read says nothing"),
+        (msgspec.structs.replace(READ, os_packages=None), 'os_packages/libc6:amd64: run says {"manager":"dpkg"'),
+        (
+            msgspec.structs.replace(
+                READ, interpreters=(msgspec.structs.replace(READ.python, sys_path=(PurePosixPath("/x"),)),)
+            ),
+            'sys_path: run says ["/usr/local/lib/python3.9","/usr/local/lib/python3.9/site-packages"], read says ["/x"]',
+        ),
+    ],
+)
+def test_differences_are_listed_by_place(read: object, line: str) -> None:
+    with pytest.raises(DisagreementError) as caught:
+        agree(RAN, read)  # type: ignore[arg-type]
+    assert caught.value.message.startswith("acme/app:1: running and reading it differ in ")
+    assert line in caught.value.message
+    assert "Nothing was written" in (caught.value.hint or "")
+
+
+def test_long_lists_of_differences_are_cut() -> None:
+    many = snapshot(*(distribution(f"d{number}") for number in range(40)))
+    with pytest.raises(DisagreementError, match=r"differ in 42 places:(?s:.*)\.\.\. and 22 more"):
+        agree(RAN, many)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/usr/local/lib/python3.9/site-packages/six-1.16.0.dist-info/METADATA",
+        "/usr/local/lib/python3.9/site-packages/six-1.16.0.dist-info/RECORD",
+        "/usr/lib/python3/dist-packages/six.egg-info/PKG-INFO",
+        "/opt/venv/pyvenv.cfg",
+        "/usr/local/bin/python3.9",
+        "/var/lib/dpkg/status",
+        "/var/lib/dpkg/status.d/base",
+        "/lib/apk/db/installed",
+        "/etc/os-release",
+        "/lib/x86_64-linux-gnu/libc.so.6",
+    ],
+)
+def test_files_that_catalogs_read_are_kept(path: str) -> None:
+    assert wanted()(path)
+
+
+@pytest.mark.parametrize(
+    "path", ["/usr/bin/bash", "/usr/local/lib/python3.9/site-packages/six.py", "/var/cache/x.deb", "/etc/shadow"]
+)
+def test_nothing_else_is_kept(path: str) -> None:
+    assert not wanted()(path)
