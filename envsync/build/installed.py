@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from envsync.build.plan import FromIndex, FromUrl
 from envsync.catalog.direct_url import DirectUrlError, parse_direct_url
-from envsync.catalog.names import normalized, pep440
+from envsync.catalog.names import normalized
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Origin, VcsOrigin
 
 _METADATA = re.compile(
@@ -54,11 +54,22 @@ def read_installed(env: Path) -> tuple[Installed, ...]:
 
 def is_satisfied(part: FromIndex | FromUrl, installed: Installed) -> bool:
     """Whether what is installed is what the plan would install: version and origin."""
-    if installed.version != part.version and pep440(installed.version) != pep440(part.version):
+    if not _same_version(part.version, installed.version):
         return False
     if isinstance(part, FromIndex):
         return installed.origin is None
     return _same_origin(part.origin, installed.origin)
+
+
+def _same_version(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(one) == Version(other)
+    except (InvalidVersion, ValueError):
+        return False
 
 
 def _same_origin(wanted: Origin, found: Origin | None) -> bool:

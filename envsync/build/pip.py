@@ -26,7 +26,7 @@ from envsync.process import Completed, run
 
 _REQUIREMENTS = ".envsync-requirements.txt"
 _VENV_SECONDS = 300
-_OLDEST_PIP = (22, 2)
+_OLDEST_PIP = "22.2"
 _FLAGS = ("--no-deps", "--no-compile", "--no-warn-script-location")
 
 
@@ -51,7 +51,7 @@ class Pip:
         others = [part for part in request.wanted if part is not pip]
         soft = [part for part in others if isinstance(part, FromIndex) and part.local_origin]
         request.on_event(Resolving(count=len(request.wanted)))
-        _put_suitable_pip(request, pip)
+        _put_suitable_pip(request)
         _uninstall(request, sorted((request.stale | request.extra) - {"pip"}))
         install_all(request, [part for part in others if part not in soft], _PipSteps(request))
         lacking = [reason for part in soft if (reason := _install_soft(request, part)) is not None]
@@ -62,17 +62,22 @@ class Pip:
         return tuple(lacking)
 
 
-def _put_suitable_pip(request: Request, pip: FromIndex | FromUrl | None) -> None:
-    have = [one.version for one in read_installed(request.env) if one.name == "pip"]
-    if len(have) != 1 or not _is_suitable(have[0]):
-        # The one that comes with the interpreter: an old or absent pip cannot be trusted to choose a new one.
-        done = _run(request, [_python(request), "-m", "ensurepip", "--upgrade", "--default-pip"])
-        _require(request, _failed(done, "python -m ensurepip"))
-    if isinstance(pip, FromIndex) and _is_suitable(pip.version):
-        line = f"pip=={pip.version}"
-    else:
-        line = f"pip>={_OLDEST_PIP[0]}.{_OLDEST_PIP[1]}"
-    _pip_install(request, [line], "--upgrade")
+def _put_suitable_pip(request: Request) -> None:
+    """Make the pip in the environment one that pip-sync works with, if it is not."""
+    if _has_suitable_pip(request):
+        return
+    # The one that comes with the interpreter: an old or absent pip cannot be trusted to choose a new one.
+    done = _run(request, [_python(request), "-m", "ensurepip", "--upgrade", "--default-pip"])
+    _require(request, _failed(done, "python -m ensurepip"))
+    if not _has_suitable_pip(request):
+        _require(request, _failed(_try_pip_install(request, [f"pip>={_OLDEST_PIP}"], "--upgrade"), "pip install"))
+
+
+def _has_suitable_pip(request: Request) -> bool:
+    from packaging.version import Version
+
+    have = [pep440(one.version) for one in read_installed(request.env) if one.name == "pip"]
+    return len(have) == 1 and Version(have[0] or "0") >= Version(_OLDEST_PIP)
 
 
 def _put_pip_of_lock(request: Request, pip: FromIndex | FromUrl | None) -> None:
@@ -81,12 +86,7 @@ def _put_pip_of_lock(request: Request, pip: FromIndex | FromUrl | None) -> None:
         return
     have = [one.version for one in read_installed(request.env) if one.name == "pip"]
     if have != [pip.version] or isinstance(pip, FromUrl):
-        _pip_install(request, [pip.requirement])
-
-
-def _is_suitable(version: str) -> bool:
-    numbers = (pep440(version) or "0").split(".")[:2]
-    return tuple(int(number) for number in numbers if number.isdigit()) >= _OLDEST_PIP
+        _require(request, _failed(_try_pip_install(request, [pip.requirement]), "pip install"))
 
 
 class _PipSteps:
@@ -132,10 +132,6 @@ def _install_soft(request: Request, part: FromIndex) -> NotReproducible | None:
     if failed.failure.kind not in ("not-on-index", "no-wheel", "hash"):
         raise build_error(failed.failure, request.wanted, failed.output, failed.command)
     return not_reproducible(part, OTHER_FILES if failed.failure.kind == "hash" else ABSENT_FROM_INDEX)
-
-
-def _pip_install(request: Request, lines: Sequence[str], *flags: str) -> None:
-    _require(request, _failed(_try_pip_install(request, lines, *flags), "pip install"))
 
 
 def _require(request: Request, failed: Failed | None) -> None:

@@ -62,7 +62,8 @@ def _affixes(staged: str, target: str) -> tuple[bytes, bytes]:
 
 
 def _candidates(env: Path) -> Iterator[Path]:
-    yield env / "pyvenv.cfg"
+    if (env / "pyvenv.cfg").is_file():
+        yield env / "pyvenv.cfg"
     for folder, suffix in ((env / "bin", ""), (site_packages(env), ".pth")):
         if folder is None or not folder.is_dir():
             continue

@@ -19,7 +19,7 @@ _STAGING = ".envsync-"
 def absolute_target(target: Path) -> Path:
     """The absolute path of a target: a link stands for what it leads to, linked parents are kept as typed."""
     path = target.expanduser()
-    if ".." in path.parts or path.is_symlink() or path.name == "":
+    if ".." in path.parts or os.path.islink(path) or path.name == "":
         return path.resolve()
     return path.absolute()
 
@@ -33,15 +33,16 @@ def check_target(target: Path) -> Marker | None:
     """
     if _STAGING in target.name:
         raise BuildError(f"{target}: names with {_STAGING!r} are envsync's own", hint="Choose another name.")
-    if os.path.lexists(target) and not target.is_dir():
+    if os.path.lexists(target) and not os.path.isdir(target):
         raise BuildError(f"{target}: is a file (expected a folder, or nothing)", hint="Name a new folder.")
     if _holds_running_interpreter(target):
         raise BuildError(
             f"{target}: is the environment that envsync itself runs in",
             hint="Name another folder; envsync can make environments anywhere.",
         )
+    _check_parent(target)
     marker = read_marker(target)
-    if marker is None and target.is_dir() and any(target.iterdir()):
+    if marker is None and _is_filled(target):
         raise BuildError(
             f"{target}: exists, and envsync did not make it",
             hint="envsync never touches what it did not make: name another folder, or move this one away.",
@@ -49,9 +50,27 @@ def check_target(target: Path) -> Marker | None:
     return marker
 
 
+def _check_parent(target: Path) -> None:
+    """An environment is built beside its place, so the folder above must be readable and writable."""
+    parent = next((folder for folder in target.parents if os.path.lexists(folder)), target.parent)
+    may = os.R_OK | os.W_OK | os.X_OK
+    if os.path.isdir(parent) and not os.access(parent, may, effective_ids=os.access in os.supports_effective_ids):
+        raise BuildError(
+            f"{target}: {parent} is not a folder that you may write to",
+            hint="Name a folder elsewhere, or have its permissions changed.",
+        )
+
+
+def _is_filled(target: Path) -> bool:
+    try:
+        return target.is_dir() and any(target.iterdir())
+    except OSError as error:
+        raise BuildError(f"{target}: cannot be looked into: {error.strerror}") from error
+
+
 def _holds_running_interpreter(target: Path) -> bool:
     """Whether this process's environment is ``target`` or lies inside it."""
-    if not target.is_dir():
+    if not os.path.isdir(target):
         return False
     prefix = Path(sys.prefix).resolve()
     return target.resolve() in (prefix, *prefix.parents)

@@ -16,7 +16,9 @@ _NOT_FOUND = re.compile(
 )
 _NO_VERSION = re.compile(rf"there (?:is|are) no versions? of {_PIN}")
 _PYTHON = re.compile(rf"does not satisfy (?P<needs>Python\S+) and {_PIN} depends on")
-_NO_WHEEL = re.compile(rf"{_PIN} has (?P<what>no (?:wheels|usable wheels|source distribution|compatible).{{0,300}}?) and ")
+_NO_WHEEL = re.compile(
+    rf"{_PIN} has (?P<what>no (?:(?:usable )?wheels|source distribution|compatible).{{0,300}}?) and "
+)
 _HASH = re.compile(rf"Hash mismatch for `{_PIN}`")
 _FAILED = re.compile(rf"Failed to (?:build|download|download and build|fetch|install|unzip)[^`\n]*`{_PIN}`")
 _FAILED_INSTALL = re.compile(rf"Failed to install: \S+ \({_PIN}\)")

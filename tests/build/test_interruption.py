@@ -18,7 +18,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.build.making import lock, make
-target, steps, *pins = sys.argv[1:]
+target, *pins = sys.argv[1:]
 def tell(event):
     print(type(event).__name__, flush=True)
 make(lock(*pins), Path(target), on_event=tell)
@@ -27,7 +27,7 @@ make(lock(*pins), Path(target), on_event=tell)
 
 def start(target: Path, *pins: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(target), "", *pins],
+        [sys.executable, "-c", PROGRAM, str(target), *pins],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
@@ -51,10 +51,10 @@ def test_killed_at_any_moment(index: Index, tmp_path: Path, delay: float) -> Non
         assert freeze(target) == ["apple==2.0", "cherry==1.0"]
     make(lock("apple==2.0", "cherry==1.0"), target)
     assert freeze(target) == ["apple==2.0", "cherry==1.0"]
-    _wait_for_no(leftovers, target)
+    _wait_until_tidy(target)
 
 
-def _wait_for_no(look: object, target: Path) -> None:
+def _wait_until_tidy(target: Path) -> None:
     """What was killed may still have a child that writes for a moment; the run after that clears it away."""
     deadline = time.monotonic() + 5
     while leftovers(target) and time.monotonic() < deadline:

@@ -16,6 +16,7 @@ from envsync.build.events import Event, Installing, InterpreterFound, Line, Reso
 from envsync.build.interpreter import find_interpreter
 from envsync.build.marker import read_marker
 from envsync.build.plan import make_plan
+from envsync.build.target import check_target
 from envsync.errors import BuildError, LockError, UnsafeValueError
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, VcsOrigin
 from envsync.writing import WriteError
@@ -205,7 +206,9 @@ def test_a_distribution_that_the_index_lacks_is_named_and_the_old_environment_st
 
 def test_a_wheel_for_other_platforms_only(index: Index, tmp_path: Path) -> None:
     index.add(wheel("damson", "1.0", tag="cp27-cp27m-win32"))
-    with pytest.raises(BuildError, match=r"^damson 1\.0: the index has no wheels with a matching .+ tag, and") as caught:
+    with pytest.raises(
+        BuildError, match=r"^damson 1\.0: the index has no wheels with a matching .+ tag, and"
+    ) as caught:
         make(lock("damson==1.0"), tmp_path / "env")
     assert "published for other interpreters or platforms only" in str(caught.value.hint)
     assert not (tmp_path / "env").exists()
@@ -437,6 +440,30 @@ def test_a_target_below_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(WriteError, match=r"file.*: cannot be written: "):
         make(lock(), tmp_path / "file" / "env")
+
+
+def test_a_place_that_is_not_the_users(tmp_path: Path) -> None:
+    """As somebody who is not root: neither below a folder that is closed, nor beside one that is read-only."""
+    closed, fixed = tmp_path / "closed", tmp_path / "fixed"
+    closed.mkdir(mode=0o700)
+    fixed.mkdir(mode=0o755)
+    fixed.chmod(0o555)
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o011)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    else:
+        closed.chmod(0)
+    try:
+        for target in (closed / "env", closed / "a" / "env", fixed / "env"):
+            with pytest.raises(BuildError, match="is not a folder that you may write to") as caught:
+                check_target(target)
+            assert str(caught.value.hint) == "Name a folder elsewhere, or have its permissions changed."
+    finally:
+        if is_root:
+            os.seteuid(0)
+        closed.chmod(0o700)
 
 
 def test_the_environment_that_envsync_runs_in(tmp_path: Path) -> None:
