@@ -22,7 +22,6 @@ from envsync.model import (
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OS_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
-_OS_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.:~_-]*")
 _PYTHON_VERSION = re.compile(r"[0-9]+(\.[0-9]+)+[a-z0-9]*")
 _PEP440_CHARACTERS = re.compile(r"[A-Za-z0-9.!+_-]+")
 _NAMED_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\"}
@@ -116,22 +115,18 @@ def unset_variable(name: str) -> str | None:
     return f"unset {name}" if _VARIABLE.fullmatch(name) else None
 
 
-def install_os_package(package: OsPackage, host: OperatingSystem | None, *, exact: bool) -> str | None:
+def install_os_package(package: OsPackage, host: OperatingSystem | None) -> str | None:
     """Install a package with the host's own package manager, where that is the package's.
 
-    Args:
-        package: as in the image.
-        host: the machine's operating system.
-        exact: name the version; it is on offer only where the host runs the image's release.
+    Without its version: mirrors keep only the newest one of a release.
     """
     family = {host.id, *host.id_like} if host is not None else set()
     if not _OS_PACKAGE.fullmatch(package.name):
         return None
-    pinned = f"{package.name}={package.version}" if exact and _OS_VERSION.fullmatch(package.version) else None
     if package.manager == "dpkg" and family & {"debian", "ubuntu"}:
-        return f"apt-get install {pinned or package.name}"
+        return f"apt-get install {package.name}"
     if package.manager == "apk" and "alpine" in family:
-        return f"apk add {pinned or package.name}"
+        return f"apk add {package.name}"
     return None
 
 

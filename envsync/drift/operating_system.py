@@ -115,27 +115,17 @@ def _by_name(packages: tuple[OsPackage, ...]) -> Installed:
 def _compare_packages(expected: Snapshot, actual: Snapshot) -> Iterator[Finding]:
     ours, theirs = _by_name(expected.os_packages or ()), _by_name(actual.os_packages or ())
     local = isinstance(actual.source, LocalSource)
-    same_release = (
-        expected.os is not None
-        and actual.os is not None
-        and (expected.os.id, expected.os.version_id) == (actual.os.id, actual.os.version_id)
-    )
-
-    def fix(package: OsPackage) -> str | None:
-        return fixes.install_os_package(package, actual.os, exact=same_release) if local else None
-
     for key, wanted in ours.items():
         for package in wanted.values():
-            yield from _compare_package(package, theirs.get(key, {}), fix(package), exact=same_release)
+            fix = fixes.install_os_package(package, actual.os) if local else None
+            yield from _compare_package(package, theirs.get(key, {}), fix)
     if not local:
         for key, present in theirs.items():
             if key not in ours:
                 yield from map(_extra, present.values())
 
 
-def _compare_package(
-    package: OsPackage, present: dict[str, OsPackage], fix: str | None, *, exact: bool
-) -> Iterator[Finding]:
+def _compare_package(package: OsPackage, present: dict[str, OsPackage], fix: str | None) -> Iterator[Finding]:
     if not present:
         yield Finding(
             kind="os-package-missing",
@@ -143,7 +133,7 @@ def _compare_package(
             severity="warning",
             subject=package.name,
             expected=f"{package.version} {package.architecture}",
-            impact="Native code that loads its libraries, or scripts that run its programs, fail.",
+            impact="What loads its libraries or runs its programs fails here.",
             fix=fix,
         )
         return
@@ -167,7 +157,6 @@ def _compare_package(
             expected=package.version,
             actual=other.version,
             impact="Native code that loads its libraries may behave otherwise.",
-            fix=fix if exact else None,
         )
 
 

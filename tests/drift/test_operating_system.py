@@ -42,8 +42,8 @@ def test_missing() -> None:
             severity="warning",
             subject="libpq5",
             expected="15.3-0 amd64",
-            impact="Native code that loads its libraries, or scripts that run its programs, fail.",
-            fix="apt-get install libpq5=15.3-0",
+            impact="What loads its libraries or runs its programs fails here.",
+            fix="apt-get install libpq5",
         ),
     )
 
@@ -58,7 +58,6 @@ def test_other_version() -> None:
             expected="15.3",
             actual="15.5",
             impact="Native code that loads its libraries may behave otherwise.",
-            fix="apt-get install libpq5=15.3",
         ),
     )
 
@@ -96,7 +95,7 @@ def test_both_architectures_of_a_multiarch_package_count() -> None:
     assert [(f.kind, f.expected) for f in found(both, both[:1])] == [("os-package-architecture", "1.0 i386")]
 
 
-def test_versions_are_named_only_where_the_release_is_the_same() -> None:
+def test_what_is_absent_can_be_installed_and_no_version_is_forced_on_the_machine() -> None:
     findings = found([os_package("a"), os_package("b")], [os_package("b", "2")], DEBIAN_11)
     assert [(f.kind, f.fix) for f in findings] == [
         ("os-release", None),
