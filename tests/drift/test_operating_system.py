@@ -151,18 +151,13 @@ def test_packages_of_another_family_cannot_be_compared(
 def test_apk() -> None:
     expected = image(os=ALPINE, os_packages=(os_package("libpq", "16.3-r0", "x86_64", "apk"),))
     actual = local(os=ALPINE, os_packages=(os_package("musl", manager="apk"),))
-    assert [f.fix for f in compare(expected, actual)] == ["apk add libpq=16.3-r0"]
+    assert [f.fix for f in compare(expected, actual)] == ["apk add libpq"]
 
 
 @pytest.mark.parametrize("name", ["-o=x", "a;reboot", "a b", ""])
 def test_no_command_for_a_name_that_no_package_has(name: str) -> None:
     (finding,) = found([os_package(name)], [os_package("bash")])
     assert finding.fix is None
-
-
-def test_no_version_that_could_be_more_than_one() -> None:
-    (finding,) = found([os_package("a", "1;reboot")], [os_package("bash")])
-    assert finding.fix == "apt-get install a"
 
 
 def test_a_derivative_of_debian_is_debian_like() -> None:
