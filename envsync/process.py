@@ -96,9 +96,10 @@ def _drain(
     try:
         for reader in readers:
             reader.start()
-        process.wait(timeout)
+        # The readers first: they notice the end at once, where wait() with a timeout polls every 50 ms.
         for reader in readers:
             reader.join(max(0.0, deadline - time.monotonic()))
+        process.wait(max(0.0, deadline - time.monotonic()))
         ended = not any(reader.is_alive() for reader in readers)
     except subprocess.TimeoutExpired:
         ended = False
