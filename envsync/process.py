@@ -96,11 +96,10 @@ def _drain(
     try:
         for reader in readers:
             reader.start()
-        # The readers first: they notice the end at once, where wait() with a timeout polls every 50 ms.
-        for reader in readers:
+        for reader in readers:  # the pipes' ends tell at once that it ended, where wait(timeout) would poll
             reader.join(max(0.0, deadline - time.monotonic()))
-        process.wait(max(0.0, deadline - time.monotonic()))
         ended = not any(reader.is_alive() for reader in readers)
+        process.wait(max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         ended = False
     finally:

@@ -42,9 +42,12 @@ class _Check(Struct, kw_only=True):
     """What was seen of one distribution."""
 
     distribution: Distribution
+    listed: Sequence[RecordEntry]
     files: int = 0
     missing: list[str] = []
-    changed: list[str] = []
+    changed: list[_File] = []
+    overwritten: dict[str, int] = {}
+    """How many files another distribution, by name, has put its own in the place of."""
     outside: list[str] = []
     unread: list[str] = []
     to_hash: list[_File] = []
@@ -80,6 +83,7 @@ def find_changes(
             roots = _roots(snapshot, str(distribution.location))
             checks.append(_look_at(distribution, *found, roots=roots, verify=verify))
     _hash_files(checks)
+    _excuse_shared_files(checks)
     if without_record:
         skipped.append(NotCompared(subject=f"files of {', '.join(without_record)}", reason="installed without RECORD"))
     if not verify and checks:
@@ -123,19 +127,17 @@ def _look_at(
     verify: bool,
 ) -> _Check:
     """Look at each file once, without reading it."""
-    check = _Check(distribution=distribution)
+    check = _Check(distribution=distribution, listed=entries)
     base = f"{distribution.location}/"
     latest = recorded_at + _CLOCK_SLACK_NS
     for entry in entries:
         name = entry.path
         if name.endswith(_WITHOUT_HASH):
             continue
-        path = base + name
-        if name.startswith("/") or ".." in name:
-            path = os.path.normpath(name if name.startswith("/") else path)
-            if not path.startswith(roots):
-                check.outside.append(name)
-                continue
+        path = _place(base, name)
+        if not path.startswith(roots):
+            check.outside.append(name)
+            continue
         check.files += 1
         try:
             status = os.stat(path)  # noqa: PTH116 - tens of thousands of files: plain strings
@@ -146,10 +148,17 @@ def _look_at(
             check.unread.append(name)
             continue
         if not stat.S_ISREG(status.st_mode) or entry.size not in (None, status.st_size):
-            check.changed.append(name)
+            check.changed.append(_File(entry, path))
         elif entry.algorithm in _TRUSTED_HASHES and (verify or status.st_mtime_ns > latest):
             check.to_hash.append(_File(entry, path))
     return check
+
+
+def _place(base: str, name: str) -> str:
+    """The path that RECORD means by ``name``."""
+    if name.startswith("/") or ".." in name:
+        return os.path.normpath(name if name.startswith("/") else base + name)
+    return base + name
 
 
 def _hash_files(checks: Sequence[_Check]) -> None:
@@ -164,7 +173,30 @@ def _hash_files(checks: Sequence[_Check]) -> None:
             if digest is None:
                 check.unread.append(file.entry.path)
             elif digest != file.entry.digest:
-                check.changed.append(file.entry.path)
+                check.changed.append(file)
+
+
+def _excuse_shared_files(checks: Sequence[_Check]) -> None:
+    """Take out of the changes what is exactly another distribution's file: both have one of that path.
+
+    The one that was installed last is right to have it so, in the image as well.
+    """
+    disputed = {file.path for check in checks for file in check.changed}
+    if not disputed:
+        return
+    claims: dict[str, list[tuple[str, RecordEntry]]] = {}
+    for check in checks:
+        base = f"{check.distribution.location}/"
+        for entry in check.listed:
+            if (path := _place(base, entry.path)) in disputed:
+                claims.setdefault(path, []).append((check.distribution.name, entry))
+    for check in checks:
+        for file in tuple(check.changed):
+            for name, entry in claims[file.path]:
+                if entry.digest and entry is not file.entry and _digest(_File(entry, file.path)) == entry.digest:
+                    check.changed.remove(file)
+                    check.overwritten[name] = check.overwritten.get(name, 0) + 1
+                    break
 
 
 def _digest(file: _File) -> str | None:
@@ -202,13 +234,16 @@ def _finding(check: _Check, environment: str) -> Finding:
 
 def _groups(check: _Check) -> Iterator[tuple[str, list[str]]]:
     yield "missing", check.missing
-    yield "changed", check.changed
+    yield "changed", [file.entry.path for file in check.changed]
 
 
 def _notes(check: _Check) -> Iterator[NotCompared]:
     subject = f"files of {check.distribution.name}"
     if check.outside:
         reason = f"RECORD lists files outside of the environment: {_shown(check.outside)}"
+        yield NotCompared(subject=subject, reason=reason)
+    for name, count in sorted(check.overwritten.items()):
+        reason = f"{count} shared with {printable(name)}, whose own are in place"
         yield NotCompared(subject=subject, reason=reason)
     if check.unread:
         yield NotCompared(subject=subject, reason=f"cannot be read: {_shown(check.unread)}")

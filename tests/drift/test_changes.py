@@ -190,3 +190,19 @@ def test_where_it_came_from_decides_what_to_type(environment: Environment) -> No
     ((finding,), _) = environment.found()
     assert finding.fix is not None
     assert finding.fix.endswith(f" --no-cache 'foo @ git+https://h/foo.git@{'a' * 40}'")
+
+
+def test_a_file_of_two_distributions_is_right_as_either_has_it(environment: Environment) -> None:
+    """td-pyspark and td-pyspark-ea are such a pair: the one that was installed last has its files there."""
+    mine = b"x = 'of bar'\n"
+    (environment.site / "foo/__init__.py").write_bytes(mine)
+    info = environment.site / "bar-1.0.dist-info"
+    info.mkdir()
+    (info / "RECORD").write_text(record_line("foo/__init__.py", mine) + "bar-1.0.dist-info/RECORD,,\n")
+    other = distribution("bar", location=PurePosixPath(environment.site), metadata=PurePosixPath(info))
+    both = with_python(environment.snapshot, distributions=(environment.distribution, other))
+    note = NotCompared(subject="files of foo", reason="1 shared with bar, whose own are in place")
+    assert find_changes(both) == ((), (note, QUICK))
+    assert find_changes(both, verify=True) == ((), (note,))
+    (environment.site / "foo/__init__.py").write_bytes(b"x = 'of nobody'\n")
+    assert [finding.subject for finding in find_changes(both)[0]] == ["bar", "foo"]
