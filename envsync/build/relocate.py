@@ -111,8 +111,11 @@ def _correct_records(env: Path, changed: dict[Path, bytes]) -> None:
     if place is None:
         return
     rows = {os.path.relpath(path, place): data for path, data in changed.items()}
+    spelt = [path.replace('"', '""').encode() for path in rows]
     for record in place.glob("*.dist-info/RECORD"):
         old = record.read_bytes()
+        if not any(path in old for path in spelt):
+            continue
         new = correct_record(old, rows)
         if new != old:
             _replace(record, new)
