@@ -73,9 +73,9 @@ def _compare(located: Located, target: Path, built: Built) -> tuple[tuple[Findin
     from envsync.drift.changes import find_changes
     from envsync.drift.compare import compare
     from envsync.drift.finding import ranked
-    from envsync.drift.names import normalized
     from envsync.drift.variables import compared_names
     from envsync.local import describe
+    from envsync.names import normalized
 
     expected = located.lock.snapshot
     actual = describe(target, env_names=compared_names(expected))

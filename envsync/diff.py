@@ -13,13 +13,13 @@ from envsync.drift.changes import find_changes
 from envsync.drift.compare import compare
 from envsync.drift.comparison import Comparison, describe_comparison
 from envsync.drift.finding import SCOPES, Finding, NotCompared, Scope, ranked
-from envsync.drift.names import normalized
 from envsync.drift.variables import compared_names
 from envsync.errors import LockError, UsageError
 from envsync.local import describe
 from envsync.locate import default_environment, is_environment, lock_at_hand
 from envsync.lock.store import read_lock
 from envsync.model import ImageSource, LocalSource, Snapshot
+from envsync.names import normalized
 from envsync.pull import Progress, PullOptions, take_snapshot
 from envsync.reference import parse_reference
 

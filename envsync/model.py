@@ -109,6 +109,11 @@ class OperatingSystem(Record, frozen=True, kw_only=True):
     pretty_name: str = ""
     libc: Libc | None = None
 
+    @property
+    def label(self) -> str:
+        """For people (once printable): ``Debian GNU/Linux 12 (bookworm)``."""
+        return self.pretty_name or f"{self.id} {self.version_id}".strip() or "unknown OS"
+
 
 class OsPackage(Record, frozen=True, kw_only=True):
     """An installed package of dpkg or apk."""

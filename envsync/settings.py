@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, cast
 from msgspec import Struct
 
 from envsync.drift.finding import SCOPES, Scope
-from envsync.drift.names import normalized
 from envsync.errors import UsageError
+from envsync.names import normalized
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName

@@ -9,8 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 from envsync.build.plan import FromIndex, FromUrl
-from envsync.catalog.names import normalized
 from envsync.errors import BuildError
+from envsync.names import normalized
 from envsync.redaction import printable
 
 Kind = Literal[

@@ -15,7 +15,7 @@ from envsync.build.backend import Request
 from envsync.build.events import Line
 from envsync.build.failure import Failure, build_error
 from envsync.build.plan import FromIndex, FromUrl
-from envsync.catalog.names import normalized
+from envsync.names import normalized
 
 
 class Failed(Struct, frozen=True, kw_only=True):

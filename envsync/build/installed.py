@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from envsync.build.plan import FromIndex, FromUrl
 from envsync.catalog.direct_url import DirectUrlError, parse_direct_url
-from envsync.catalog.names import normalized
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Origin, VcsOrigin
+from envsync.names import normalized
 
 _METADATA = re.compile(
     r"(?P<name>[A-Za-z0-9._]+?(?:-[A-Za-z][A-Za-z0-9._]*)*)-(?P<version>[0-9v][^-]*)(?:-py[0-9.]+)?\.(?:dist|egg)-info"

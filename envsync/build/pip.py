@@ -20,8 +20,8 @@ from envsync.build.installed import read_installed
 from envsync.build.interpreter import LocalPython
 from envsync.build.pip_output import explain
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible
-from envsync.catalog.names import normalized, pep440
 from envsync.errors import BuildError, CommandError
+from envsync.names import normalized, pep440
 from envsync.process import Completed, run
 
 _REQUIREMENTS = ".envsync-requirements.txt"

@@ -12,8 +12,8 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from envsync.catalog.names import NAME, normalized, pep440, refuse_injection, unsafe
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, Origin, Snapshot, VcsOrigin
+from envsync.names import NAME, normalized, pep440, refuse_injection, unsafe
 from envsync.redaction import printable
 
 _WEB_URL = re.compile(r"https?://[A-Za-z0-9\[][^\s\"'<>\\^`{|}#$]*")

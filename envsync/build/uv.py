@@ -14,8 +14,8 @@ from envsync.build.in_place import Failed, install_all
 from envsync.build.interpreter import LocalPython
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible
 from envsync.build.uv_output import explain
-from envsync.catalog.names import normalized
 from envsync.errors import BuildError, CommandError
+from envsync.names import normalized
 from envsync.process import Completed, run
 
 _REQUIREMENTS = ".envsync-requirements.txt"

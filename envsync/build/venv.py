@@ -23,8 +23,8 @@ from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan, make_p
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
-from envsync.catalog.names import normalized
 from envsync.model import Snapshot
+from envsync.names import normalized
 from envsync.writing import replace_folder, staged_folder, write_file
 
 _TWO_HOURS = 7200.0

@@ -22,9 +22,9 @@ from envsync.catalog.freeze import (
     safe_version,
 )
 from envsync.catalog.metadata import parse_entry_points, parse_headers
-from envsync.catalog.names import LONGEST, NAME, VERSION, normalized, pep440, refuse_injection, unsafe
 from envsync.errors import EnvsyncError
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, EntryPoint, Origin, VcsOrigin
+from envsync.names import LONGEST, NAME, VERSION, normalized, pep440, refuse_injection, unsafe
 from envsync.redaction import printable
 
 _WANTED = frozenset({"name", "version", "requires-dist", "requires-python"})

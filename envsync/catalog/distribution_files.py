@@ -12,9 +12,9 @@ from msgspec.structs import replace
 
 from envsync.catalog.egg import EggError, parse_egg_link, read_zipped_egg
 from envsync.catalog.freeze import FolderName
-from envsync.catalog.names import normalized
 from envsync.files import FileReadError, FileTree
 from envsync.model import Skipped
+from envsync.names import normalized
 from envsync.redaction import printable
 from envsync.reference import Digest
 

@@ -15,9 +15,9 @@ from envsync.catalog.distribution import DistributionError, parse_distribution
 from envsync.catalog.distribution_files import FILES, PATTERNS, DistributionFiles, collect
 from envsync.catalog.freeze import FolderName, Spelling
 from envsync.catalog.metadata import parse_headers
-from envsync.catalog.names import normalized
 from envsync.files import FileTree
 from envsync.model import Distribution, Skipped
+from envsync.names import normalized
 from envsync.redaction import printable
 
 __all__ = [

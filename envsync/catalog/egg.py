@@ -12,8 +12,8 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
-from envsync.catalog.names import normalized
 from envsync.errors import EnvsyncError
+from envsync.names import normalized
 
 
 class EggError(EnvsyncError):

@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envsync.catalog.names import normalized, pep440
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, VcsOrigin
+from envsync.names import normalized, pep440
 
 _NUMBERS = re.compile(r"(\d{1,9})(?:\.(\d{1,9}))?")
 _FOLDER = re.compile(r"(?P<name>[^-]+)(?:-(?P<version>[^-]+)(?:-py[^-]+(?:-.+)?)?)?", re.DOTALL)

@@ -71,7 +71,7 @@ def diff(
     """
     from envsync import diff as core
     from envsync import settings
-    from envsync.drift.names import normalized
+    from envsync.names import normalized
     from envsync.pull import Progress as PullProgress
     from envsync.report import json, text
 

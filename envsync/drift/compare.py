@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from envsync.drift.distributions import INSTALLERS, by_name, compare_distributions
 from envsync.drift.finding import SCOPES, Finding, NotCompared, Scope, ranked
 from envsync.drift.interpreter import compare_interpreters
-from envsync.drift.names import normalized
 from envsync.drift.operating_system import compare_systems
 from envsync.drift.variables import compare_variables, withheld_names
 from envsync.model import ImageSource, ListSource, LocalSource, Snapshot
+from envsync.names import normalized
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName

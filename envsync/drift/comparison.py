@@ -10,9 +10,8 @@ from msgspec import Struct
 from envsync.drift.compare import not_compared
 from envsync.drift.distributions import by_name
 from envsync.drift.finding import SCOPES, Finding, Kind, NotCompared, Scope
-from envsync.drift.names import normalized
-from envsync.drift.operating_system import release_name
 from envsync.model import ImageSource, ListSource, LocalSource, Snapshot
+from envsync.names import normalized
 from envsync.redaction import printable
 
 if TYPE_CHECKING:
@@ -115,6 +114,6 @@ def _side(snapshot: Snapshot, lock: str | None) -> Side:
         config_digest=None if config_digest is None else str(config_digest),
         dated=dated,
         python=snapshot.python.version,
-        operating_system=release_name(snapshot.os) if snapshot.os is not None else None,
+        operating_system=printable(snapshot.os.label) if snapshot.os is not None else None,
         platform=None if snapshot.platform is None else str(snapshot.platform),
     )

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from envsync.drift import fixes
 from envsync.drift.finding import Finding, Severity
-from envsync.drift.names import normalized
 from envsync.drift.origins import compare_origins, describe_origin
 from envsync.model import Distribution, ListSource, LocalSource, Snapshot
+from envsync.names import normalized
 from envsync.redaction import printable
 
 if TYPE_CHECKING:

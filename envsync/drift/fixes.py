@@ -6,7 +6,6 @@ import re
 import shlex
 from collections.abc import Iterable
 
-from envsync.drift.names import is_distribution_name
 from envsync.model import (
     ArchiveOrigin,
     DirectoryOrigin,
@@ -19,6 +18,7 @@ from envsync.model import (
     Snapshot,
     VcsOrigin,
 )
+from envsync.names import is_distribution_name
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _OS_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")

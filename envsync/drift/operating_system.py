@@ -56,15 +56,10 @@ def _compare_releases(ours: OperatingSystem, theirs: OperatingSystem) -> Iterato
         scope="os",
         severity="warning",
         subject="operating system",
-        expected=release_name(ours),
-        actual=release_name(theirs),
+        expected=printable(ours.label),
+        actual=printable(theirs.label),
         impact=_libc_impact(ours, theirs),
     )
-
-
-def release_name(system: OperatingSystem) -> str:
-    """For people, safe to print: ``Debian GNU/Linux 12 (bookworm)``."""
-    return printable(system.pretty_name or f"{system.id} {system.version_id}".strip() or "unknown")
 
 
 def _libc_impact(ours: OperatingSystem, theirs: OperatingSystem) -> str:

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envsync.model import Distribution, Snapshot
+from envsync.names import normalized
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
+    from packaging.utils import NormalizedName
 
 
 class Conflict(Struct, frozen=True, kw_only=True):
@@ -36,16 +38,16 @@ class Conflict(Struct, frozen=True, kw_only=True):
 class Graph(Struct, frozen=True, kw_only=True):
     """Distributions by normalised name, and for each the names that it needs."""
 
-    distributions: Mapping[str, Distribution]
-    needs: Mapping[str, frozenset[str]]
+    distributions: Mapping[NormalizedName, Distribution]
+    needs: Mapping[NormalizedName, frozenset[NormalizedName]]
     conflicts: tuple[Conflict, ...]
 
-    def roots(self, available: frozenset[str]) -> tuple[str, ...]:
+    def roots(self, available: frozenset[NormalizedName]) -> tuple[NormalizedName, ...]:
         """The names in ``available`` that no other one of them needs, sorted.
 
         Members of a circle that nothing outside of it needs are all roots: none of them would come without.
         """
-        needed_by: dict[str, set[str]] = {name: set() for name in available}
+        needed_by: dict[NormalizedName, set[NormalizedName]] = {name: set() for name in available}
         for name in available:
             for other in self.needs[name] & available:
                 if other != name:
@@ -59,8 +61,8 @@ class Graph(Struct, frozen=True, kw_only=True):
                     found.add(name)
         return tuple(sorted(found))
 
-    def _reach(self, start: set[str], available: frozenset[str]) -> set[str]:
-        seen: set[str] = set()
+    def _reach(self, start: set[NormalizedName], available: frozenset[NormalizedName]) -> set[NormalizedName]:
+        seen: set[NormalizedName] = set()
         waiting = list(start)
         while waiting:
             name = waiting.pop()
@@ -72,16 +74,14 @@ class Graph(Struct, frozen=True, kw_only=True):
 
 def build_graph(snapshot: Snapshot) -> Graph:
     """The graph of the snapshot's environment; shadowed copies do not take part."""
-    from packaging.utils import canonicalize_name
-
-    distributions = {str(canonicalize_name(d.name)): d for d in snapshot.distributions}
+    distributions = {normalized(d.name): d for d in snapshot.distributions}
     environment = marker_environment(snapshot)
-    needs: dict[str, frozenset[str]] = {}
+    needs: dict[NormalizedName, frozenset[NormalizedName]] = {}
     conflicts: list[Conflict] = []
     for name, distribution in sorted(distributions.items()):
-        wanted: set[str] = set()
+        wanted: set[NormalizedName] = set()
         for requirement in _active_requirements(distribution, environment):
-            other = str(canonicalize_name(requirement.name))
+            other = normalized(requirement.name)
             if other in distributions:
                 wanted.add(other)
             conflict = _conflict(distribution, requirement, distributions.get(other))

@@ -12,6 +12,7 @@ from envsync.errors import LockError
 from envsync.lock.codec import decode_snapshot, encode_snapshot
 from envsync.lock.requirements import render_constraints, render_os_packages, render_requirements
 from envsync.model import Distribution, ImageSource, LocalSource, Snapshot
+from envsync.names import normalized
 from envsync.reference import DOCKER_HUB, ImageName
 from envsync.writing import write_folder
 
@@ -191,10 +192,8 @@ def _choices(locks: Sequence[Lock]) -> str:
 
 def changes(old: Snapshot, new: Snapshot) -> Changes:
     """What a pull of a moved tag changed."""
-    from packaging.utils import canonicalize_name
-
-    before = {canonicalize_name(d.name): d for d in old.distributions}
-    after = {canonicalize_name(d.name): d for d in new.distributions}
+    before = {normalized(d.name): d for d in old.distributions}
+    after = {normalized(d.name): d for d in new.distributions}
     common = sorted(before.keys() & after.keys())
     return Changes(
         added=tuple(after[name] for name in sorted(after.keys() - before.keys())),

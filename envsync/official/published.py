@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from envsync.model import Distribution, Interpreter, ListSource, Snapshot
+from envsync.names import normalized
 from envsync.official.catalogue import CatalogueError, OfficialImage, OfficialTag, PublishedList, catalogue
 from envsync.official.data import data_folder
 from envsync.redaction import printable
@@ -86,7 +86,7 @@ def parse_list(text: str, where: str) -> tuple[Distribution, ...]:
         if not (_NAME.fullmatch(name) and _is_version(version)):
             problems.append(f"{where}, line {number}: {printable(entry)[:80]!r} (expected name==version)")
             continue
-        key = canonicalize_name(name)
+        key = normalized(name)
         if key in found:
             problems.append(f"{where}, line {number}: {name} is there already, as {found[key].name}")
         found.setdefault(key, Distribution(name=name, version=version))

@@ -8,11 +8,10 @@ from itertools import groupby
 
 from envsync.create import Created
 from envsync.drift.finding import Finding, Kind
-from envsync.drift.names import normalized
 from envsync.locate import Located
 from envsync.model import ImageSource, ListSource, Snapshot
+from envsync.names import normalized
 from envsync.redaction import printable
-from envsync.report.pulled import system_name
 
 _SHOWN = 8
 _INSIDE: dict[Kind, str] = {
@@ -99,7 +98,7 @@ def _machine(created: Created, width: int) -> Iterator[str]:
     if snapshot.os is None:
         return
     parts = list(_machine_parts(created.machine))
-    text = f"this machine: {'; '.join(parts) if parts else f'nothing missing of {system_name(snapshot.os)}'}"
+    text = f"this machine: {'; '.join(parts) if parts else f'nothing missing of {printable(snapshot.os.label)}'}"
     yield from textwrap.wrap(text, width, subsequent_indent="  ")
     if parts:
         yield "  details: envsync diff"

@@ -38,10 +38,11 @@ def _contents(snapshot: Snapshot) -> list[str]:
     python = snapshot.python
     lines = [f"  Python {python.version} at {printable(str(python.executable))}{_kind(python)}"]
     lines.append(f"  {_count(len(snapshot.distributions), 'distribution')}{_origins(snapshot.distributions)}")
+    system = printable((snapshot.os or OperatingSystem()).label)
     if snapshot.os_packages is not None:
-        lines.append(f"  {_count(len(snapshot.os_packages), 'OS package')} of {system_name(snapshot.os)}")
+        lines.append(f"  {_count(len(snapshot.os_packages), 'OS package')} of {system}")
     else:
-        lines.append(f"  {system_name(snapshot.os)}; no dpkg or apk database in it")
+        lines.append(f"  {system}; no dpkg or apk database in it")
     others = [str(one.executable) for one in snapshot.interpreters[1:]]
     if others:
         shown = ", ".join(printable(name) for name in others[:3]) + (", ..." if len(others) > 3 else "")
@@ -58,13 +59,6 @@ def _kind(python: Interpreter) -> str:
 def _origins(distributions: tuple[Distribution, ...]) -> str:
     elsewhere = sum(d.origin is not None for d in distributions)
     return f", {elsewhere} of them not from an index" if elsewhere else ""
-
-
-def system_name(system: OperatingSystem | None) -> str:
-    """For people: ``Debian GNU/Linux 12 (bookworm)``."""
-    if system is None or not (system.pretty_name or system.id):
-        return "an OS without os-release"
-    return printable(system.pretty_name or f"{system.id} {system.version_id}".strip())
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Part, make_plan
-from envsync.catalog.names import normalized
 from envsync.errors import UnsafeValueError
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, Origin, VcsOrigin
+from envsync.names import normalized
 from tests.build.making import lock
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

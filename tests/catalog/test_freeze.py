@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from packaging.version import InvalidVersion, Version
 
 from envsync.catalog.freeze import FolderName, Spelling, freeze_line, safe_name
-from envsync.catalog.names import normalized, pep440
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, Origin, VcsOrigin
+from envsync.names import normalized, pep440
 
 
 @pytest.mark.parametrize(

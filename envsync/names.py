@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, cast
 
 from envsync.errors import UnsafeValueError
 from envsync.redaction import printable
+
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 """The grammar of https://packaging.python.org/en/latest/specifications/name-normalization/."""
@@ -19,15 +23,25 @@ _CANONICAL = re.compile(
     r"(?:[1-9][0-9]*!)?(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))*(?:(?:a|b|rc)(?:0|[1-9][0-9]*))?"
     r"(?:\.post(?:0|[1-9][0-9]*))?(?:\.dev(?:0|[1-9][0-9]*))?"
 )
+_SEPARATORS = re.compile(r"[-_.]+")
 _SHOWN = 100
 
 LONGEST = 200
 """Characters that a name or version may have; no honest one comes near."""
 
 
-def normalized(name: str) -> str:
-    """``name`` as indexes compare it: ``ruamel_yaml`` and ``Ruamel.YAML`` are ``ruamel-yaml``."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+def normalized(name: str) -> NormalizedName:
+    """``name`` as indexes compare it: ``ruamel_yaml`` and ``Ruamel.YAML`` are ``ruamel-yaml``.
+
+    Follows https://packaging.python.org/en/latest/specifications/name-normalization/, as
+    ``packaging.utils.canonicalize_name`` does, whose import costs more than a whole comparison.
+    """
+    return cast("NormalizedName", _SEPARATORS.sub("-", name).lower())
+
+
+def is_distribution_name(text: str) -> bool:
+    """Whether ``text`` follows the grammar of distribution names, so that it can stand in a command."""
+    return NAME.fullmatch(text) is not None
 
 
 def refuse_injection(what: str, value: str, place: object) -> None:
