@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench.measure import Contender, Result, compare, run
+from bench.measure import TURN, Contender, Result, compare, run
 from bench.replica import Replica, told
 
 BIN = Path(sys.executable).parent
@@ -66,7 +66,7 @@ class Course:
         return Contender(
             name="envsync create",
             commands=[[ENVSYNC, "create", target, "--image", self.lock, "--python", self.replica.python]],
-            prepare=partial(self.remove, target),
+            prepare=partial(self.remove, target.parent if target.name == TURN else target),
             cwd=self.project,
             env=self.env,
             allowed=DRIFT_OR_NONE,
@@ -92,14 +92,15 @@ def pull(course: Course, runs: int) -> Contest:
 def create(course: Course, runs: int) -> Contest:
     """Make the environment, all wheels in warm caches: envsync beside uv and beside pip."""
     lock, python = course.lock, course.replica.python
-    by_uv, by_pip = course.folder / "by-uv", course.folder / "by-pip"
+    places = [course.folder / name for name in ("by-envsync", "by-uv", "by-pip")]
+    by_envsync, by_uv, by_pip = (place / TURN for place in places)
     uv = Contender(
         name="uv",
         commands=[
             [BIN / "uv", "venv", "--quiet", "--python", python, by_uv],
             [BIN / "uv", "pip", "install", "--quiet", "--python", by_uv, "--no-deps", "-r", lock / "constraints.txt"],
         ],
-        prepare=partial(course.remove, by_uv),
+        prepare=partial(course.remove, by_uv.parent),
         env=course.env,
     )
     requirements: list[str | Path] = ["-r", lock / "requirements.txt", "-c", lock / "constraints.txt"]
@@ -109,10 +110,10 @@ def create(course: Course, runs: int) -> Contest:
             [python, "-m", "venv", by_pip],
             [by_pip / "bin" / "python", "-m", "pip", "install", "--quiet", *requirements],
         ],
-        prepare=partial(course.remove, by_pip),
+        prepare=partial(course.remove, by_pip.parent),
         env=course.env,
     )
-    contenders = [course.created(course.folder / "by-envsync"), uv]
+    contenders = [course.created(by_envsync), uv]
     results = compare(contenders, runs=runs)
     # pip takes minutes: fewer turns, of which envsync's own are not needed again.
     results += compare([pip], runs=max(1, runs // 3))

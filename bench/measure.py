@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import subprocess
@@ -18,6 +19,7 @@ class Contender:
 
     name: str
     commands: Sequence[Sequence[str | Path]]
+    """:data:`TURN` in a word becomes a number that no run before had, so that no cache knows a path."""
     prepare: Callable[[], object] = lambda: None
     cwd: Path | None = None
     env: Mapping[str, str] = field(default_factory=dict)
@@ -62,6 +64,10 @@ class Result:
         return max(sample.memory for sample in self.samples)
 
 
+TURN = "{turn}"
+_TURNS = itertools.count(1)
+
+
 class BenchError(Exception):
     """A contender failed; the text has the end of its output."""
 
@@ -86,10 +92,11 @@ def compare(contenders: Sequence[Contender], *, runs: int) -> list[Result]:
 def run(contender: Contender) -> Sample:
     """One run of one contender."""
     contender.prepare()
+    turn = str(next(_TURNS))
     wall = cpu = 0.0
     memory = 0
     for command in contender.commands:
-        seconds, busy, peak = _run_process([str(word) for word in command], contender)
+        seconds, busy, peak = _run_process([str(word).replace(TURN, turn) for word in command], contender)
         wall, cpu, memory = wall + seconds, cpu + busy, max(memory, peak)
     return Sample(wall=wall, cpu=cpu, memory=memory)
 

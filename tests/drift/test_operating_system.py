@@ -122,7 +122,7 @@ def test_release(system: OperatingSystem | None, impact: str) -> None:
     shown = {DEBIAN_11: "Debian GNU/Linux 11 (bullseye)", ALPINE: "alpine 3.20.1", MACOS: "macOS 14.5"}
     assert (finding.kind, finding.severity, finding.impact) == ("os-release", "warning", impact)
     assert finding.expected == "Debian GNU/Linux 12 (bookworm)"
-    assert finding.actual == shown.get(system, "debian 13" if system else "unknown")
+    assert finding.actual == shown.get(system, "debian 13" if system else "unknown OS")
 
 
 @pytest.mark.parametrize(
