@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -75,7 +76,7 @@ def render_created(created: Created, width: int) -> str:
     if len(created.python) > _SHOWN:
         lines.append(f"  ... and {len(created.python) - _SHOWN} more: envsync diff {created.target} --only python")
     lines += _machine(created, width)
-    lines.append(f"next: source {created.target}/bin/activate")
+    lines.append(f"next: source {shlex.quote(f'{created.target}/bin/activate')}")
     return "\n".join(lines) + "\n"
 
 
