@@ -40,8 +40,9 @@ class Isolation(Struct, frozen=True, kw_only=True):
 
     memory: int = 1 << 30
     """Bytes, swap included."""
-    pids: int = 128
-    cpus: float = 2.0
+    pids: int = 64
+    cpus: float = 1.0
+    """An image that forks without end must leave this machine usable; asking it needs no more than one."""
     scratch: int = 64 << 20
     """Bytes that ``/tmp`` holds."""
     open_files: int = 1024
