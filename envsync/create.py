@@ -7,12 +7,14 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Literal
 
+import msgspec
 from msgspec import Struct
 
 from envsync.build.marker import LockIdentity
 from envsync.build.venv import BuildOptions, create
 from envsync.locate import Located
 from envsync.lock.codec import encode_snapshot
+from envsync.names import normalized
 
 if TYPE_CHECKING:
     from envsync.build.events import Event
@@ -44,6 +46,8 @@ def create_environment(
 ) -> Created:
     """Make, or update, the environment at ``target`` and compare it with the lock, from the files on disk.
 
+    Distributions whose files turn out to be changed are installed anew once.
+
     Raises:
         BuildError: nothing was changed; the message names the distribution or place.
         WriteError: the place cannot be written.
@@ -58,6 +62,11 @@ def create_environment(
     built = create(lock.snapshot, target, options=options, lock_id=identity, on_event=on_event)
     loading.join()
     inside, around = _compare(located, target, built)
+    damaged = frozenset(normalized(finding.subject) for finding in inside if finding.kind == "distribution-modified")
+    if damaged:
+        options = msgspec.structs.replace(options, damaged=damaged)
+        built = create(lock.snapshot, target, options=options, lock_id=identity, on_event=on_event)
+        inside, around = _compare(located, target, built)
     return Created(located=located, target=target, built=built, python=inside, machine=around)
 
 
@@ -75,7 +84,6 @@ def _compare(located: Located, target: Path, built: Built) -> tuple[tuple[Findin
     from envsync.drift.finding import ranked
     from envsync.drift.variables import compared_names
     from envsync.local import describe
-    from envsync.names import normalized
 
     expected = located.lock.snapshot
     actual = describe(target, env_names=compared_names(expected))

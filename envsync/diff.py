@@ -16,12 +16,11 @@ from envsync.drift.finding import SCOPES, Finding, NotCompared, Scope, ranked
 from envsync.drift.variables import compared_names
 from envsync.errors import LockError, UsageError
 from envsync.local import describe
-from envsync.locate import default_environment, is_environment, lock_at_hand
+from envsync.locate import default_environment, is_environment, lock_at_hand, parse_meant
 from envsync.lock.store import read_lock
 from envsync.model import ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
 from envsync.pull import Progress, PullOptions, take_snapshot
-from envsync.reference import parse_reference
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
@@ -83,7 +82,7 @@ def diff(
         expected, environment = _side(first, root, pull, progress), default_environment()
     else:
         environment = Path(first) if first is not None else default_environment()
-        expected = _lock_of(environment)
+        expected = _lock_of(environment, root)
     marker = read_marker(environment)
     actual = Side(snapshot=describe(environment, env_names=compared_names(expected.snapshot)))
     reasons = {part.name: part.reason for part in marker.not_reproducible} if marker else {}
@@ -104,11 +103,11 @@ def _side(text: str, root: Path, pull: PullOptions, progress: Progress, *, varia
     located = lock_at_hand(text, root)
     if located is not None:
         return Side(snapshot=located.lock.snapshot, lock=str(located.lock.path))
-    return Side(snapshot=take_snapshot(parse_reference(text), pull, progress))
+    return Side(snapshot=take_snapshot(parse_meant(text), pull, progress))
 
 
-def _lock_of(environment: Path) -> Side:
-    """The lock that an environment was made from, as it is now."""
+def _lock_of(environment: Path, root: Path) -> Side:
+    """The lock that an environment was made from, as it is now; where the project was moved, that of the same image."""
     marker = read_marker(environment)
     if marker is None:
         raise UsageError(
@@ -118,10 +117,13 @@ def _lock_of(environment: Path) -> Side:
     try:
         lock = read_lock(Path(marker.lock.directory))
     except LockError as error:
-        raise LockError(
-            f"{environment} was made from the lock {marker.lock.directory}: {error.message}",
-            hint=f"Pull it again (envsync pull {marker.lock.reference}), or name another side.",
-        ) from error
+        moved = lock_at_hand(marker.lock.reference, root)
+        if moved is None:
+            raise LockError(
+                f"{environment} was made from a lock that is gone: {error.message}",
+                hint=f"Pull it again (envsync pull {marker.lock.reference}), or name another side.",
+            ) from error
+        lock = moved.lock
     return Side(snapshot=lock.snapshot, lock=str(lock.path), notes=_moved(marker, lock.snapshot))
 
 

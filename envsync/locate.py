@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import sys
 from pathlib import Path
 
+import msgspec
 from msgspec import Struct
 
 from envsync.errors import UsageError
-from envsync.lock.store import SNAPSHOT, Lock, choose_lock, lock_path, read_lock
+from envsync.lock.store import SNAPSHOT, Lock, choose_lock, edited_files, find_locks, lock_path, read_lock
 from envsync.official import data_folder
 from envsync.pull import Progress, PullOptions, pull
-from envsync.reference import ArchiveFile, LayoutFolder, NamedImage, parse_reference
+from envsync.reference import (
+    SCHEMES,
+    ArchiveFile,
+    ImageName,
+    LayoutFolder,
+    NamedImage,
+    Reference,
+    parse_reference,
+)
 
 
 class Located(Struct, frozen=True, kw_only=True):
@@ -22,6 +33,8 @@ class Located(Struct, frozen=True, kw_only=True):
     """It is one of those that come with envsync."""
     pulled: bool = False
     """It was made just now."""
+    edited: tuple[str, ...] = ()
+    """Files of it that are not what its snapshot is written as."""
 
 
 def locate_lock(image: str | None, root: Path, options: PullOptions, progress: Progress) -> Located:
@@ -37,12 +50,12 @@ def locate_lock(image: str | None, root: Path, options: PullOptions, progress: P
         LockError: none, ambiguous or damaged.
         EnvsyncError: the image had to be pulled, and that failed.
     """
-    if image is None:
-        return Located(lock=choose_lock(root))
-    at_hand = lock_at_hand(image, root)
+    at_hand = Located(lock=choose_lock(root)) if image is None else lock_at_hand(image, root)
     if at_hand is not None:
-        return at_hand
-    pulled = pull(parse_reference(image), root, options, progress)
+        edited = edited_files(at_hand.lock.path, at_hand.lock.snapshot)
+        return msgspec.structs.replace(at_hand, edited=edited)
+    assert image is not None  # noqa: S101 - a lock was chosen otherwise
+    pulled = pull(parse_meant(image), root, options, progress)
     return Located(lock=Lock(path=pulled.written.path, snapshot=pulled.snapshot), pulled=True)
 
 
@@ -55,7 +68,7 @@ def lock_at_hand(text: str, root: Path) -> Located | None:
     """
     if (Path(text) / SNAPSHOT).is_file():
         return Located(lock=read_lock(Path(text)))
-    match parse_reference(text):
+    match parse_meant(text):
         case NamedImage(name=name):
             for folder, shipped in ((root, False), (data_folder("lockfiles"), True)):
                 path = lock_path(folder, name)
@@ -66,14 +79,56 @@ def lock_at_hand(text: str, root: Path) -> Located | None:
     return None
 
 
+def parse_meant(text: str) -> Reference:
+    """Parse an image reference; one that is rather a path is refused with what was probably meant.
+
+    Raises:
+        UsageError: there is a file or folder of this name, or the name is that of a file.
+        ReferenceSyntaxError: see :func:`envsync.reference.parse_reference`.
+    """
+    if text.partition(":")[0] in SCHEMES:
+        return parse_reference(text)
+    path = Path(text)
+    looks_like_a_path = text.startswith((".", "/", "~")) or text.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst"))
+    if path.is_dir() and not path.is_absolute() and ":" not in text and not looks_like_a_path:
+        looks_like_a_path = any((path / name).exists() for name in ("oci-layout", "snapshot.json")) or any(
+            find_locks(path)
+        )
+    if not looks_like_a_path:
+        return parse_reference(text)
+    if path.is_dir():
+        inside = [f"  {found}" for found in find_locks(path)[:10]]
+        hint = "\n".join(["The locks in it:", *inside]) if inside else f"For an OCI layout: oci:{text}[:TAG]"
+        raise UsageError(f"{text}: a folder that is no lock directory and no environment", hint=hint)
+    if path.exists():
+        raise UsageError(f"{text}: a file, not the name of an image", hint=f"Did you mean docker-archive:{text}?")
+    raise UsageError(f"{text}: no such file or folder", hint="An archive is named so: docker-archive:FILE")
+
+
+def rescue(name: str) -> str | None:
+    """What can be done where the image ``name`` cannot be had: a lock that is shipped, or another spelling."""
+    from envsync.official import catalogue
+
+    known = [f"{image.repository}:{tag.tag}" for image in catalogue() for tag in image.tags]
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=3, cutoff=0.85)
+        return f"Did you mean {' or '.join(close)}?" if close else None
+    path = lock_path(data_folder("lockfiles"), ImageName.parse(name))
+    if not (path / SNAPSHOT).is_file():
+        return None
+    return f"A lock from a published list comes with envsync: envsync create .venv --image {name}"
+
+
 def default_environment() -> Path:
     """The environment that a command without arguments means: the active one, else ``./.venv``.
+
+    The one that envsync itself is installed in is not meant by being active.
 
     Raises:
         UsageError: there is neither.
     """
     active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
-    if active:
+    if active and Path(active).resolve() != Path(sys.prefix).resolve():
         return Path(active)
     if is_environment(Path(".venv")):
         return Path(".venv")

@@ -116,6 +116,7 @@ def _without_folder(reference: ArchiveFile | LayoutFolder) -> Reference:
 
 def _from_engine(name: ImageName, options: PullOptions, progress: Progress) -> Snapshot:
     from envsync.image.engine import connect
+    from envsync.probe.container import Limits
 
     with ExitStack() as stack:
         engine = connect()
@@ -123,7 +124,7 @@ def _from_engine(name: ImageName, options: PullOptions, progress: Progress) -> S
         image = engine.find(name, options.platform, on_progress=progress.layer)
         ran = read = None
         if options.method in ("auto", "run", "both"):
-            progress.step(f"asking a container of {name}")
+            progress.step(f"asking a container of {name} (at most {Limits().seconds:g} s)")
             ran = _run(engine, image, name, options)
         if options.method in ("read", "both"):
             progress.step(f"reading the layers of {name}")
@@ -162,12 +163,13 @@ def root_path(root: Path, reference: Reference, snapshot: Snapshot) -> Path:
     match reference:
         case NamedImage(name=name):
             return lock_path(root, name)
-        case ArchiveFile(path=path) | LayoutFolder(path=path):
+        case ArchiveFile(path=path, name=tag) | LayoutFolder(path=path, tag=tag):
             source = snapshot.source
             if isinstance(source, ImageSource) and ":" not in _scheme(source.reference):
                 return lock_path(root, ImageName.parse(source.reference))
             stem = re.sub(r"[^a-z0-9]+", "-", path.resolve().name.split(".")[0].lower()).strip("-") or "image"
-            return lock_path(root, ImageName(registry="local", repository=stem, tag="latest"))
+            label = re.sub(r"[^A-Za-z0-9_.-]+", "-", tag or "latest").lstrip(".-") or "latest"
+            return lock_path(root, ImageName(registry="local", repository=stem, tag=label))
 
 
 def _scheme(reference: str) -> str:

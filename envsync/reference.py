@@ -136,7 +136,8 @@ class ImageName(Struct, frozen=True, kw_only=True):
         """The repository as Docker shows it: without Docker Hub's host and ``library/``."""
         if self.registry != DOCKER_HUB:
             return f"{self.registry}/{self.repository}"
-        return self.repository.removeprefix("library/")
+        short = self.repository.removeprefix("library/")
+        return f"{DOCKER_HUB}/{short}" if short in SCHEMES else short
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
@@ -196,7 +197,7 @@ def parse_reference(text: str) -> Reference:
         ReferenceSyntaxError: names the part that does not fit.
     """
     scheme, colon, rest = text.strip().partition(":")
-    if colon and scheme in _SCHEMES and not rest:
+    if colon and scheme in SCHEMES and not rest:
         raise ReferenceSyntaxError(f"image {text!r}: nothing follows {scheme}:")
     match scheme if colon else "":
         case "docker-archive" | "oci-archive" as form:
@@ -212,7 +213,7 @@ def parse_reference(text: str) -> Reference:
     return NamedImage(name=ImageName.parse(text.strip()))
 
 
-_SCHEMES = frozenset({"docker-archive", "oci-archive", "oci", "docker", "registry"})
+SCHEMES = frozenset({"docker-archive", "oci-archive", "oci", "docker", "registry"})
 
 
 def _split_path(text: str) -> tuple[Path, str | None]:

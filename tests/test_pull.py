@@ -17,6 +17,8 @@ from tests.factory import snapshot, source
         ("docker-archive:some/Image File.tar", "acme/app:1", "acme/app/1"),
         ("docker-archive:some/Image File.tar", "docker-archive:Image File.tar", "local/image-file/latest"),
         ("oci:layout.d", "oci:layout.d", "local/layout/latest"),
+        ("oci:layout:old", "oci:layout:old", "local/layout/old"),
+        ("oci:layout:../up", "oci:layout:../up", "local/layout/up"),
         ("oci:---", "oci:---", "local/image/latest"),
     ],
 )

@@ -26,6 +26,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """All distributions."""
     stale: frozenset[str] = frozenset()
     """Normalised names of installed distributions that are not what is wanted."""
+    damaged: frozenset[str] = frozenset()
+    """Those of the stale whose files may be wrong in a cache too."""
     extra: frozenset[str] = frozenset()
     """Normalised names of installed distributions that are not wanted at all."""
     offline: bool = False

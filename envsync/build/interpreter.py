@@ -76,6 +76,7 @@ def find_interpreter(
         return _requested(requested, goal)
     search = goal
     if requested is not None:
+        _refuse_python_2(requested)
         search = msgspec.structs.replace(goal, version=requested, minor=_minor(requested))
     seen: set[str] = set()
     best: LocalPython | None = None
@@ -96,11 +97,7 @@ def _goal(wanted: Interpreter) -> _Wanted:
     match = _VERSION.fullmatch(wanted.version)
     if match is None:
         raise InterpreterNotFoundError(f"interpreter {wanted.version!r}: not a Python version (expected X.Y.Z)")
-    if match["minor"].startswith("2."):
-        raise InterpreterNotFoundError(
-            f"Python {wanted.version}: environments of Python 2 cannot be made",
-            hint="envsync pull and envsync diff work with such images; run the code in the image itself.",
-        )
+    _refuse_python_2(wanted.version)
     flags = re.sub(r"^[a-z]+[0-9_]+", "", wanted.abi or "")
     return _Wanted(
         version=wanted.version,
@@ -108,6 +105,14 @@ def _goal(wanted: Interpreter) -> _Wanted:
         implementation=wanted.implementation.lower(),
         flags=frozenset(flags) & {"t", "d"},
     )
+
+
+def _refuse_python_2(version: str) -> None:
+    if version.split(".", maxsplit=1)[0] == "2":
+        raise InterpreterNotFoundError(
+            f"Python {version}: environments of Python 2 cannot be made",
+            hint="envsync pull and envsync diff work with such images; run the code in the image itself.",
+        )
 
 
 def _fitting(search: _Wanted, environ: Mapping[str, str], seen: set[str]) -> Iterator[LocalPython]:

@@ -20,7 +20,7 @@ from envsync.process import Completed, run
 
 _REQUIREMENTS = ".envsync-requirements.txt"
 _VENV_SECONDS = 120
-_NOTED = re.compile(r"(?:Prepared|Resolved) \d+ packages?\b")
+_NOTED = re.compile(r"Prepared \d+ packages?\b")
 
 
 class Uv:
@@ -43,7 +43,11 @@ class Uv:
         absent = {normalized(part.name) for part in lacking}
         wanted = [part for part in request.wanted if normalized(part.name) not in absent]
         request.on_event(Resolving(count=len(wanted)))
-        install_all(request, wanted, _UvSteps(request))
+        steps = _UvSteps(request)
+        install_all(request, wanted, steps)
+        damaged = [part for part in wanted if normalized(part.name) in request.damaged]
+        if damaged and (failed := steps.around_the_cache(damaged)) is not None:
+            raise build_error(failed.failure, damaged, failed.output, failed.command)
         return lacking
 
 
@@ -63,6 +67,12 @@ class _UvSteps:
     def alone(self, requirement: str) -> Failed | None:
         options = ["--no-deps", "--no-build-isolation"]
         return _failed(_with_requirements(self._request, "install", options, [requirement]), "uv pip install")
+
+    def around_the_cache(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
+        """Install anew without the cache: uv links its files into environments, so that an edit reaches it."""
+        options = ["--no-deps", "--reinstall", "--no-cache"]
+        lines = [part.requirement for part in parts]
+        return _failed(_with_requirements(self._request, "install", options, lines), "uv pip install")
 
     def remove(self, names: Sequence[str]) -> Failed | None:
         command: list[str | Path] = ["pip", "uninstall", "--python", self._request.env / "bin" / "python", *names]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import msgspec
 from msgspec import Struct
 
 from envsync.build.backend import Backend, Request
@@ -27,6 +28,9 @@ from envsync.model import Snapshot
 from envsync.names import normalized
 from envsync.writing import replace_folder, staged_folder, write_file
 
+if TYPE_CHECKING:
+    from packaging.utils import NormalizedName
+
 _TWO_HOURS = 7200.0
 
 
@@ -38,6 +42,8 @@ class BuildOptions(Struct, frozen=True, kw_only=True):
     backend: Literal["uv", "pip"] = "uv"
     offline: bool = False
     """Only what the cache has."""
+    damaged: frozenset[NormalizedName] = frozenset()
+    """Distributions to install anew although name and version are right: their files are not what was installed."""
     timeout: float = _TWO_HOURS
     """Seconds, for each run of uv or pip."""
 
@@ -133,6 +139,7 @@ class _Job(Struct, frozen=True, kw_only=True):
         absent = {normalized(one.name) for one in lacking}
         wanted = tuple(part for part in self.plan.makeable if normalized(part.name) not in absent)
         change = difference(wanted, read_installed(self.place))
+        change = msgspec.structs.replace(change, stale=change.stale | (self.options.damaged - change.missing - absent))
         if not change:
             marker = encode_marker(self._marker(lacking))
             if (self.place / MARKER_NAME).read_bytes() != marker:
@@ -165,6 +172,7 @@ class _Job(Struct, frozen=True, kw_only=True):
             python=self.python.version,
             wanted=wanted,
             stale=change.stale,
+            damaged=self.options.damaged,
             extra=change.extra,
             offline=self.options.offline,
             timeout=self.options.timeout,

@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 import textwrap
+from pathlib import Path
+from typing import TextIO
 
 from envsync.errors import CommandError, EnvsyncError
 from envsync.redaction import printable, without_credentials
 
 
+class OutputError(EnvsyncError):
+    """Stdout is closed or full."""
+
+
 def data(text: str) -> None:
-    """Print a result on stdout."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Print a result on stdout.
+
+    Raises:
+        OutputError: it cannot be written.
+        BrokenPipeError: whoever read it went away.
+    """
+    if sys.stdout is None:
+        raise OutputError("stdout: cannot be written: it is closed")
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        close_output()
+        raise OutputError(f"stdout: cannot be written: {error.strerror}") from error
+
+
+def path(place: Path) -> None:
+    """Print the path that a command made, for programs; people have been told."""
+    if not is_a_terminal(sys.stdout):
+        data(str(place))
+
+
+def is_a_terminal(stream: TextIO | None) -> bool:
+    """Whether a person watches; a closed stream is none."""
+    return stream is not None and stream.isatty()
 
 
 def say(text: str) -> None:
     """Print a line for people on stderr; what an image wrote must have gone through ``printable``."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        with contextlib.suppress(OSError):  # nobody is left to be told
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
 
 
 def error(problem: EnvsyncError) -> None:
@@ -47,7 +81,7 @@ def internal_error(problem: Exception) -> None:
 
 def _say_wrapped(line: str) -> None:
     """A line of an error, folded for a terminal; as it is in a pipe, where a program may look for it."""
-    if not sys.stderr.isatty():
+    if not is_a_terminal(sys.stderr):
         say(line)
         return
     indent = line[: len(line) - len(line.lstrip())] + "  "
@@ -64,22 +98,17 @@ def _clean(line: str) -> str:
 
 def is_terminal() -> bool:
     """Whether people watch stderr: progress moves there, and is plain lines elsewhere."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return is_a_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
 
 
 def colour() -> bool:
     """Whether stdout may be coloured: a terminal, and https://no-color.org is respected."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return is_a_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def width() -> int:
     """Columns of the terminal; 80 where there is none."""
-    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
-
-
-def flush() -> None:
-    """Write what is buffered, so that a closed pipe shows here and not while exiting."""
-    sys.stdout.flush()
+    return shutil.get_terminal_size((80, 24)).columns if is_a_terminal(sys.stdout) else 80
 
 
 def close_output() -> None:

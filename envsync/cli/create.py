@@ -51,12 +51,12 @@ def create(
             pull_options(platform, interpreter),
             PullProgress(step=progress.step, layer=progress.layer),
         )
-        console.say(render_source(located).rstrip())
+        progress.fact(render_source(located).rstrip())
         made = create_environment(
             located, env, python=python, backend=backend, on_event=lambda event: _show(event, progress)
         )
     console.say(render_created(made, console.width()).rstrip())
-    console.data(str(env))
+    console.path(env)
     return 0 if made.is_twin else 1
 
 
@@ -65,9 +65,9 @@ def _show(event: Event, progress: Progress) -> None:
 
     match event:
         case InterpreterFound(path=path, version=version):
-            progress.step(f"Python {version}: {path}")
+            progress.fact(f"Python {version}: {path}")
         case Resolving(count=count):
-            progress.step(f"resolving {count} distributions")
+            progress.step(f"getting {count} distributions")
         case Installing(count=count):
             progress.step(f"installing {count} distributions")
         case Line(text=text):

@@ -30,7 +30,6 @@ def guarded(command: Callable[_P, int]) -> Callable[_P, NoReturn]:
 def _status(command: Callable[[], int]) -> int:
     try:
         status = command()
-        console.flush()
     except EnvsyncError as error:
         console.error(error)
     except KeyboardInterrupt:

@@ -1,7 +1,8 @@
-"""Progress on stderr: bars on a terminal, plain lines in a pipe."""
+"""Progress on stderr: moving on a terminal, plain lines in a pipe."""
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -9,20 +10,28 @@ from envsync.cli import console
 from envsync.redaction import printable
 
 if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
+    from rich.live import Live
+    from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
     from envsync.image.engine import LayerProgress
+
+_DONE = ("complete", "exists")
+_WORTH_TELLING = re.compile(r"(?:Building|Built|Downloading|Updating)\b|.* does not build in isolation\b")
+"""Of what uv and pip print: what takes long."""
 
 
 class Progress:
     """A context in which steps and layers are shown."""
 
     def __init__(self) -> None:
-        self._bars: RichProgress | None = None
+        self._live: Live | None = None
+        self._steps: Bars | None = None
+        self._layers: Bars | None = None
+        self._step: TaskID | None = None
         self._tasks: dict[str, TaskID] = {}
-        self._states: dict[str, str] = {}
-        self._status: TaskID | None = None
+        self._said: set[str] = set()
+        self._current = ""
 
     def __enter__(self) -> Progress:
         return self
@@ -30,66 +39,82 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._bars is not None:
-            self._bars.stop()
-            self._bars = None
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def fact(self, text: str) -> None:
+        """Lines that stay."""
+        for line in map(printable, text.splitlines()):
+            if self._live is None:
+                console.say(line)
+            else:
+                self._live.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def step(self, text: str) -> None:
-        """Say what is being done now; on a terminal it is replaced by the next step."""
-        text = printable(text)
-        if not console.is_terminal():
-            console.say(text)
-            return
-        bars = self._live()
-        if self._status is None:
-            self._status = bars.add_task(text, total=None)
-        bars.update(self._status, description=text)
+        """What is being done now; on a terminal the next step takes its place."""
+        self._current = printable(text)
+        if console.is_terminal():
+            self._show(self._current)
+        elif self._current not in self._said:
+            self._said.add(self._current)
+            console.say(self._current)
 
     def detail(self, text: str) -> None:
-        """A line of another program: behind the step on a terminal, nothing in a pipe."""
-        if self._bars is not None and self._status is not None:
-            self._bars.update(self._status, description=printable(text)[:60])
+        """A line of another program: shown where it tells of something that takes long."""
+        told = printable(text.strip())
+        if not _WORTH_TELLING.match(told):
+            return
+        if not console.is_terminal():
+            console.say(f"  {told}")
+        elif self._current:
+            self._show(f"{self._current}: {told}")
 
     def layer(self, layer: LayerProgress) -> None:
-        """Show how far one layer is: bytes on a terminal, each change of state as a line in a pipe."""
-        name, state = printable(layer.id), printable(layer.status)
+        """How far one layer is: bytes on a terminal, its end in a pipe."""
+        name, state = printable(layer.id), printable(layer.status).lower()
+        done = state.endswith(_DONE)
         if not console.is_terminal():
-            if self._states.get(name) != state and (not layer.total or state.endswith(("complete", "exists"))):
-                console.say(f"{name}: {state.lower()}")
-            self._states[name] = state
+            if done and f"{name}{state}" not in self._said:
+                self._said.add(f"{name}{state}")
+                console.say(f"{name}: {state}")
             return
-        bars = self._live()
+        self._start()
+        assert self._layers is not None  # noqa: S101 - made by _start
         if name not in self._tasks:
-            self._tasks[name] = bars.add_task(name, total=None)
-        done = state.endswith(("complete", "exists"))
+            self._tasks[name] = self._layers.add_task(name, total=None)
         total = layer.total or (1 if done else None)
-        bars.update(
+        self._layers.update(
             self._tasks[name],
-            description=f"{name} {state.lower():<18.18}",
+            description=f"{name[:12]} {state:<18.18}",
             completed=total if done and total else layer.current or 0,
             total=total,
         )
 
-    def _live(self) -> RichProgress:
-        if self._bars is None:
-            from rich.console import Console
-            from rich.progress import (
-                BarColumn,
-                DownloadColumn,
-                SpinnerColumn,
-                TextColumn,
-                TransferSpeedColumn,
-            )
-            from rich.progress import Progress as RichProgress
+    def _show(self, text: str) -> None:
+        self._start()
+        assert self._steps is not None  # noqa: S101 - made by _start
+        if self._step is None:
+            self._step = self._steps.add_task(text, total=None)
+        self._steps.update(self._step, description=text)
 
-            self._bars = RichProgress(
-                SpinnerColumn(),
-                TextColumn("{task.description}", markup=False),
-                BarColumn(bar_width=20),
-                DownloadColumn(),
-                TransferSpeedColumn(),
-                console=Console(stderr=True),
-                transient=True,
-            )
-            self._bars.start()
-        return self._bars
+    def _start(self) -> None:
+        if self._live is not None:
+            return
+        from rich.console import Console, Group
+        from rich.live import Live
+        from rich.progress import BarColumn, DownloadColumn, SpinnerColumn, TextColumn, TransferSpeedColumn
+        from rich.progress import Progress as Bars
+        from rich.table import Column
+
+        one_line = Column(no_wrap=True, overflow="ellipsis")
+        self._steps = Bars(SpinnerColumn(), TextColumn("{task.description}", markup=False, table_column=one_line))
+        self._layers = Bars(
+            TextColumn("  {task.description}", markup=False, table_column=one_line),
+            BarColumn(bar_width=16),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+        )
+        group = Group(self._layers, self._steps)
+        self._live = Live(group, console=Console(stderr=True), transient=True, refresh_per_second=10)
+        self._live.start()

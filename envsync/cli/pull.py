@@ -10,7 +10,7 @@ import typer
 from envsync.cli import console
 from envsync.cli.options import InterpreterOption, Lockfiles, PlatformOption, lockfiles_folder, pull_options
 from envsync.cli.progress import Progress
-from envsync.errors import EnvsyncError, UsageError
+from envsync.errors import EngineError, EnvsyncError, UsageError
 
 if TYPE_CHECKING:
     from envsync.pull import Pulled, PullOptions
@@ -52,22 +52,23 @@ def pull(
         return _pull_all(root, options)
     pulled = pull_one(image, root, options)
     report(pulled)
-    console.data(str(pulled.written.path))
+    console.path(pulled.written.path)
     return 1 if pulled.snapshot.skipped else 0
 
 
 def pull_one(image: str, root: Path, options: PullOptions) -> Pulled:
     """Pull one image with progress."""
     from envsync import pull as core
-    from envsync.reference import parse_reference
+    from envsync.locate import parse_meant, rescue
 
-    with Progress() as progress:
-        return core.pull(
-            parse_reference(image),
-            root,
-            options,
-            core.Progress(step=progress.step, layer=progress.layer),
-        )
+    reference = parse_meant(image)
+    try:
+        with Progress() as progress:
+            return core.pull(reference, root, options, core.Progress(step=progress.step, layer=progress.layer))
+    except EngineError as error:
+        hints = [hint for hint in (error.hint, rescue(str(reference))) if hint]
+        error.hint = "\n".join(hints) or None
+        raise
 
 
 def report(pulled: Pulled) -> None:
@@ -94,7 +95,7 @@ def _pull_all(root: Path, options: PullOptions) -> int:
         partial += bool(pulled.snapshot.skipped)
         report(pulled)
         outcome.append((name, pulled.written.status))
-        console.data(str(pulled.written.path))
+        console.path(pulled.written.path)
     console.say(f"\n{len(names) - failed} of {len(names)} images pulled")
     for name, result in outcome:
         console.say(f"  {name:<44} {result}")

@@ -111,6 +111,8 @@ def _compare_packages(expected: Snapshot, actual: Snapshot) -> Iterator[Finding]
     ours, theirs = _by_name(expected.os_packages or ()), _by_name(actual.os_packages or ())
     local = isinstance(actual.source, LocalSource)
     for key, wanted in ours.items():
+        if isinstance(expected.source, LocalSource) and key not in theirs:
+            continue  # what only this machine has is no drift, whichever side it is on
         for package in wanted.values():
             fix = fixes.install_os_package(package, actual.os) if local else None
             yield from _compare_package(package, theirs.get(key, {}), fix)

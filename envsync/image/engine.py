@@ -139,7 +139,13 @@ class Engine:
         if found is not None and (platform is None or platform.accepts(found.config.platform)):
             return found
         if pull:
-            self._pull(name, platform, on_progress)
+            try:
+                self._pull(name, platform, on_progress)
+            except EngineError as error:
+                if found is None or platform is None:
+                    raise
+                detail = f"the engine has it only for {found.config.platform}, and it cannot be pulled for another"
+                raise no_such_platform(name, platform, detail) from error
             found = self._inspect(name)
         if found is None:
             raise EngineError(f"{name}: not in the engine", hint=f"docker pull {name}")

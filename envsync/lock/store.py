@@ -90,7 +90,7 @@ def write_lock(path: Path, snapshot: Snapshot) -> Written:
                 f"{path}: is there already and is no lock of envsync's", hint="Move it, or use --lockfiles."
             )
         previous = _previous(path)
-    if previous is not None and not _says_more(snapshot, previous) and _complete(path, previous):
+    if previous is not None and not _says_more(snapshot, previous) and not edited_files(path, previous):
         return Written(path=path, status="unchanged", previous=previous)
     write_folder(path, render_lock(snapshot))
     return Written(path=path, status="replaced" if previous else "new", previous=previous)
@@ -108,10 +108,12 @@ def _previous(path: Path) -> Snapshot | None:
         return None
 
 
-def _complete(path: Path, snapshot: Snapshot) -> bool:
-    """Whether the directory holds what its snapshot would be written as: nobody edited or removed a file."""
+def edited_files(path: Path, snapshot: Snapshot) -> tuple[str, ...]:
+    """The files of a lock directory that are not what its snapshot is written as: somebody edited or removed them."""
     expected = render_lock(snapshot)
-    return all((path / name).is_file() and (path / name).read_bytes() == data for name, data in expected.items())
+    return tuple(
+        name for name, data in expected.items() if not (path / name).is_file() or (path / name).read_bytes() != data
+    )
 
 
 def same_facts(old: Snapshot, new: Snapshot) -> bool:

@@ -36,7 +36,13 @@ def render_source(located: Located) -> str:
     match source:
         case ImageSource():
             digest = (source.digest or source.config_digest).short
-            return f"{printable(source.reference)}  {digest}  pulled {source.pulled_at[:10]}  ({lock.path})\n"
+            lines = [
+                f"{printable(source.reference)}  {digest}  pulled {source.pulled_at[:10]}",
+                f"  lock {printable(str(lock.path))}",
+            ]
+            if located.edited:
+                lines.append(f"  edited by hand: {', '.join(located.edited)}; create goes by snapshot.json alone")
+            return "\n".join(lines) + "\n"
         case ListSource():
             return "\n".join(_published(located, source)) + "\n"
     return f"{lock.path}\n"
@@ -56,6 +62,7 @@ def _published(located: Located, source: ListSource) -> Iterator[str]:
 def render_created(created: Created, width: int) -> str:
     """How many distributions are identical, which are not, and what the machine lacks."""
     snapshot, built = created.located.lock.snapshot, created.built
+    target = shlex.quote(str(created.target))
     different = {normalized(f.subject) for f in created.python if f.scope == "python" and f.kind in _INSIDE}
     names = {normalized(d.name) for d in snapshot.distributions}
     identical = len(names - different)
@@ -70,11 +77,11 @@ def render_created(created: Created, width: int) -> str:
     )
     lines = [
         f"{identical} of {len(names)} distributions {_alike(snapshot)} in {created.target}",
-        f"  Python {built.python.version}; {work}",
+        f"  Python {built.python.version}{f'; {work}' if work else ''}",
     ]
     lines += [line for finding in created.python[:_SHOWN] for line in _difference(finding, width)]
     if len(created.python) > _SHOWN:
-        lines.append(f"  ... and {len(created.python) - _SHOWN} more: envsync diff {created.target} --only python")
+        lines.append(f"  ... and {len(created.python) - _SHOWN} more: envsync diff {target} --only python")
     lines += _machine(created, width)
     lines.append(f"next: source {shlex.quote(f'{created.target}/bin/activate')}")
     return "\n".join(lines) + "\n"
@@ -102,7 +109,7 @@ def _machine(created: Created, width: int) -> Iterator[str]:
     text = f"this machine: {'; '.join(parts) if parts else f'nothing missing of {printable(snapshot.os.label)}'}"
     yield from textwrap.wrap(text, width, subsequent_indent="  ")
     if parts:
-        yield "  details: envsync diff"
+        yield f"  details: envsync diff {shlex.quote(str(created.target))}"
 
 
 def _machine_parts(findings: Sequence[Finding]) -> Iterator[str]:

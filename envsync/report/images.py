@@ -8,7 +8,7 @@ from itertools import groupby
 
 import msgspec
 
-from envsync.model import ImageSource, ListSource, LocalSource
+from envsync.model import ImageSource, ListSource, LocalSource, Source
 from envsync.official.rows import DamagedLock, ImageRow, LockAtHand
 from envsync.redaction import printable
 
@@ -24,12 +24,13 @@ def render_images_json(rows: Sequence[ImageRow]) -> str:
     return msgspec.json.format(encoded, indent=2).decode() + "\n"
 
 
-def render_images(rows: Sequence[ImageRow], *, width: int = 80) -> str:
+def render_images(rows: Sequence[ImageRow], *, width: int = 80, others: Sequence[tuple[str, Source]] = ()) -> str:
     """Aligned columns without colour, one line a tag, then the locks at hand.
 
     Args:
         rows: of :func:`envsync.official.rows.rows`.
         width: at which the text about locks is wrapped, in characters.
+        others: directories and sources of further locks.
     """
     cells = [_cells(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(_COLUMNS, *cells, strict=True)]
@@ -41,7 +42,18 @@ def render_images(rows: Sequence[ImageRow], *, width: int = 80) -> str:
         lines += ["", *_wrapped(_LEGEND, width, "")]
     details = [line for row in rows if row.lock is not None for line in _lock_lines(row, row.lock, width)]
     lines += ["", *(["Locks at hand"] if details else [_NO_LOCK]), *details]
+    if others:
+        lines += ["", "Locks of other images"]
+        lines += [line for path, source in others for line in _other_lines(path, source, width)]
     return "\n".join(lines) + "\n"
+
+
+def _other_lines(path: str, source: Source, width: int) -> Iterator[str]:
+    yield from _wrapped(printable(path), width, "  ")
+    if isinstance(source, ImageSource):
+        digest = (source.digest or source.config_digest).short
+        text = f"{source.reference}, {digest}, {source.method}, pulled {source.pulled_at[:10]}"
+        yield from _wrapped(printable(text), width, "    ")
 
 
 def _heading(row: ImageRow) -> tuple[str, str]:

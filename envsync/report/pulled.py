@@ -5,6 +5,7 @@ from __future__ import annotations
 from envsync.lock.store import Written, changes
 from envsync.model import Distribution, ImageSource, Interpreter, OperatingSystem, Snapshot
 from envsync.redaction import printable
+from envsync.reference import Digest
 
 _SHOWN = 12
 
@@ -78,7 +79,15 @@ def _changes(old: Snapshot, new: Snapshot) -> list[str]:
     lines += [f"  ~ {printable(a.name)} {_version(a, b)}" for a, b in found.changed]
     lines += [f"  + {printable(d.name)} {printable(d.version)}" for d in found.added]
     lines += [f"  - {printable(d.name)} {printable(d.version)}" for d in found.removed]
-    return lines if len(lines) > 1 else [f"{lines[0]} no distribution differs"]
+    if len(lines) > 1:
+        return lines
+    if _image(old) == _image(new):
+        return ["the same image as before; the lock now says more of it"]
+    return [f"{lines[0]} no distribution differs"]
+
+
+def _image(snapshot: Snapshot) -> Digest | None:
+    return snapshot.source.config_digest if isinstance(snapshot.source, ImageSource) else None
 
 
 def _version(old: Distribution, new: Distribution) -> str:

@@ -72,7 +72,7 @@ def test_what_is_not_identical_and_what_the_machine_lacks() -> None:
     )
     assert "2 variables of the image are not set so here" in text
     assert "1 OS package of the\n  image is absent here" in text
-    assert "Debian 13 here, Debian 12 in the image\n  details: envsync diff\n" in text
+    assert "Debian 13 here, Debian 12 in the image\n  details: envsync diff .venv\n" in text
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
@@ -85,8 +85,10 @@ def test_long_lists_are_cut() -> None:
 
 def test_an_image_and_a_list_say_what_they_are() -> None:
     assert render_source(located(snapshot())) == (
-        "acme/app:1  sha256:cccccccccccc  pulled 2024-02-02  (lockfiles/acme/app/1)\n"
+        "acme/app:1  sha256:cccccccccccc  pulled 2024-02-02\n  lock lockfiles/acme/app/1\n"
     )
+    edited = msgspec.structs.replace(located(snapshot()), edited=("constraints.txt",))
+    assert "edited by hand: constraints.txt; create goes by snapshot.json alone\n" in render_source(edited)
     text = render_source(located(snapshot(source=LIST), shipped=True))
     assert text == (
         "digdag/digdag-python:3.9: a published list, not the image (shipped with envsync)\n"

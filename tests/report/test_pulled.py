@@ -6,6 +6,7 @@ import msgspec
 
 from envsync.lock.store import Written
 from envsync.model import ListSource, Skipped, VcsOrigin, Venv
+from envsync.reference import Digest
 from envsync.report.pulled import render_pulled
 from tests.factory import distribution, snapshot, source
 
@@ -54,7 +55,10 @@ def test_a_published_list_that_is_replaced_and_another_origin() -> None:
 
 def test_nothing_but_the_identity_changed() -> None:
     old = snapshot(distribution("a"))
-    text = render_pulled(old, Written(path=Path("l"), status="replaced", previous=old))
+    again = render_pulled(old, Written(path=Path("l"), status="replaced", previous=old))
+    assert "the same image as before; the lock now says more of it\n" in again
+    rebuilt = snapshot(distribution("a"), source=source(config_digest=Digest("sha256:" + "d" * 64)))
+    text = render_pulled(rebuilt, Written(path=Path("l"), status="replaced", previous=old))
     assert "changed since sha256:cccccccccccc (2024-02-02): no distribution differs\n" in text
 
 
