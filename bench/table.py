@@ -77,7 +77,8 @@ def _cpu() -> str:
 
 
 def _system() -> str:
-    kernel = f"{platform.system()} {platform.release()}"
+    release = ".".join(platform.release().split(".")[:2])
+    kernel = f"{platform.system()} {release}"
     if sys.platform != "linux":
         return kernel
     try:

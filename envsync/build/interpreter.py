@@ -123,8 +123,9 @@ def _fitting(search: _Wanted, environ: Mapping[str, str], seen: set[str]) -> Ite
         if real in tried or _in_venv(candidate.path):
             continue
         tried.add(real)
-        found = _ask(candidate.path)
-        if found is None:
+        try:
+            found = _ask(candidate.path)
+        except CommandError:
             continue
         if _fits(found, search):
             yield found
@@ -148,15 +149,19 @@ def _candidates(search: _Wanted, environ: Mapping[str, str], seen: set[str]) -> 
     yield from same
 
 
-def _ask(path: Path) -> LocalPython | None:
-    """Run an interpreter to learn what it is; ``None`` where it does not start, or is no Python 3."""
+def _ask(path: Path) -> LocalPython:
+    """Run an interpreter to learn what it is.
+
+    Raises:
+        CommandError: it does not start, or is no Python 3.
+    """
+    done = run([path, "-I", "-S", "-c", _QUESTION], timeout=_SECONDS)
     try:
-        done = run([path, "-I", "-S", "-c", _QUESTION], timeout=_SECONDS)
         answer = msgspec.json.decode(done.stdout, type=_Answer)
-    except (CommandError, msgspec.MsgspecError):
-        return None
+    except msgspec.MsgspecError as error:
+        raise CommandError(f"{path}: does not answer as Python does") from error
     if not _VERSION.fullmatch(answer.version):
-        return None
+        raise CommandError(f"{path}: does not answer as Python does")
     prefix = "cp" if answer.implementation == "cpython" else answer.implementation
     abi = f"{prefix}{_minor(answer.version).replace('.', '')}{answer.flags}"
     return LocalPython(path=path, version=answer.version, implementation=answer.implementation, abi=abi, exact=False)
@@ -166,18 +171,25 @@ def _requested(text: str, goal: _Wanted) -> LocalPython:
     path = Path(os.path.abspath(Path(text).expanduser()))  # noqa: PTH100 - a link to an interpreter is kept
     if path.is_dir():
         path = path / "bin" / "python"
-    found = _ask(path)
-    if found is None:
+    try:
+        found = _ask(path)
+    except CommandError as error:
         raise InterpreterNotFoundError(
-            f"--python {printable(text)}: does not start as a Python 3 interpreter",
+            f"--python {printable(text)}: does not start as a Python 3 interpreter: {_reason(error)}",
             hint="Give the path of a python executable, or a version such as 3.9 or 3.9.18.",
-        )
+        ) from error
     if not _fits(found, msgspec.structs.replace(goal, minor=_minor(found.version))):
         raise InterpreterNotFoundError(
             f"--python {printable(text)}: is {_describe(found)} (expected {_wanted_text(goal)})",
             hint="Distributions with compiled code only fit the ABI they were built for.",
         )
     return msgspec.structs.replace(found, exact=_is_version(found.version, goal.version))
+
+
+def _reason(error: CommandError) -> str:
+    """The last line that it printed, else how it ended; without the command, which is long."""
+    last = error.output.splitlines()[-1:] or [error.message.rpartition(": ")[2]]
+    return printable(last[0])
 
 
 def _fits(found: LocalPython, search: _Wanted) -> bool:
