@@ -5,20 +5,30 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_USERINFO = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)(?P<userinfo>[^/\s'\"]+)@")
+_USERINFO = re.compile(r"(?P<scheme>(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:)?//)(?P<userinfo>[^/\s'\"]+)@")
 _HARMLESS_USERINFO = re.compile(r"git|\$\{[A-Za-z0-9_-]+\}(:\$\{[A-Za-z0-9_-]+\})?")
 _SECRET_NAME = re.compile(
-    r"(^|_)(PASS|PASSWD|PASSWORD|SECRET|SECRETS|TOKEN|CREDENTIALS?|APIKEY|ACCESS_KEY|API_KEY|PRIVATE_KEY|AUTH)(_|$)",
+    r"(?:^|[_-])(?:SECRETS?|TOKENS?|CREDENTIALS?|AUTH|SIGNATURE|SIG|PASSPHRASE)(?:[_-]|$)"
+    r"|PASSW(?:OR)?D|PASS$|[_-]PASS[_-]|[_-](?:PWD|PAT)$|API_?KEYS?(?:[_-]|$)|(?:^|[_-])(?:ACCESS|PRIVATE)[_-]KEY"
+    r"|(?<!GPG)[_-]KEY$",
     re.IGNORECASE,
 )
+"""``GPG_KEY`` is public: official Python images name by it the key that signed the release."""
+_ASSIGNMENT = re.compile(r"\b(?P<name>[A-Za-z][A-Za-z0-9_-]{0,80})=(?P<value>[^\s&#;,'\"\x00]+)")
+_WITHHELD = "withheld"
 
 
 def without_credentials(text: str) -> str:
-    """``text`` with the user and password of every URL in it removed.
+    """``text`` without the user and password of every URL in it, and without values that a name says are secret.
 
-    As PEP 610 asks, ``git@`` and names of environment variables (``${USER}:${PASSWORD}@``) stay.
+    As PEP 610 asks, ``git@`` and names of environment variables (``${USER}:${PASSWORD}@``) stay. Of ``?token=abc``
+    and ``API_TOKEN=abc`` the name stays.
     """
-    return _USERINFO.sub(_strip_userinfo, text)
+    return _ASSIGNMENT.sub(_strip_value, _USERINFO.sub(_strip_userinfo, text))
+
+
+def _strip_value(match: re.Match[str]) -> str:
+    return f"{match['name']}={_WITHHELD}" if names_a_secret(match["name"]) else match[0]
 
 
 def _strip_userinfo(match: re.Match[str]) -> str:

@@ -20,18 +20,44 @@ from envsync.redaction import names_a_secret, printable, without_credentials
         ("https://host/a@b", "https://host/a@b"),
         ("mail me@example.com", "mail me@example.com"),
         ("https://user:p@ss@host/x", "https://host/x"),
+        ("sec @ //user:pass@host/x", "sec @ //host/x"),
+        ("Server=x;Password=abc;Port=1", "Server=x;Password=withheld;Port=1"),
+        ("https://host/x?token=abc&v=1", "https://host/x?token=withheld&v=1"),
+        (
+            "https://host/x?X-Amz-Signature=abc&X-Amz-Date=1#sha256=12",
+            "https://host/x?X-Amz-Signature=withheld&X-Amz-Date=1#sha256=12",
+        ),
+        ("GREETING=hi SECRET_TOKEN=hunter2\0PATH=/bin", "GREETING=hi SECRET_TOKEN=withheld\0PATH=/bin"),
     ],
 )
 def test_credentials_are_removed(text: str, clean: str) -> None:
     assert without_credentials(text) == clean
 
 
-@pytest.mark.parametrize("name", ["AWS_SECRET_ACCESS_KEY", "TD_API_KEY", "GITHUB_TOKEN", "DB_PASSWORD", "td_apikey"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "AWS_SECRET_ACCESS_KEY",
+        "TD_API_KEY",
+        "GITHUB_TOKEN",
+        "DB_PASSWORD",
+        "td_apikey",
+        "APIKEYS",
+        "DBPASS",
+        "PGPASSWORD",
+        "DB_PWD",
+        "GITHUB_PAT",
+        "SSH_KEY",
+        "X-Amz-Signature",
+    ],
+)
 def test_names_of_secrets(name: str) -> None:
     assert names_a_secret(name)
 
 
-@pytest.mark.parametrize("name", ["PATH", "GPG_KEY", "TOKENIZERS_PARALLELISM", "PYTHONPATH", "AUTHOR", "LANG"])
+@pytest.mark.parametrize(
+    "name", ["PATH", "PWD", "GPG_KEY", "KEYBOARD", "PATTERN", "TOKENIZERS_PARALLELISM", "PYTHONPATH", "AUTHOR", "LANG"]
+)
 def test_names_of_anything_else(name: str) -> None:
     assert not names_a_secret(name)
 

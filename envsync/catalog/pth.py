@@ -35,7 +35,7 @@ Line = PathLine | CodeLine
 _MARK = re.compile(r"import sys;\s*sys\.__plen\s*=\s*len\(sys\.path\)\s*")
 _INSERT = re.compile(
     r"import sys;\s*new\s*=\s*sys\.path\[sys\.__plen:\];\s*del sys\.path\[sys\.__plen:\];\s*"
-    r"p\s*=\s*getattr\(sys,\s*'__egginsert',\s*0\);\s*sys\.path\[p:p\]\s*=\s*new;\s*"
+    r"p\s*=\s*getattr\(sys,\s*['\"]__egginsert['\"],\s*0\);\s*sys\.path\[p:p\]\s*=\s*new;\s*"
     r"sys\.__egginsert\s*=\s*p\s*\+\s*len\(new\)\s*"
 )
 _NAMESPACE = re.compile(r"import sys,\s*(?:types|new),\s*(?:os|importlib)\b.*_getframe\(1\)\.f_locals\['sitedir'\].*")
