@@ -8,8 +8,8 @@ import unicodedata
 _USERINFO = re.compile(r"(?P<scheme>(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:)?//)(?P<userinfo>[^/\s'\"]+)@")
 _HARMLESS_USERINFO = re.compile(r"git|\$\{[A-Za-z0-9_-]+\}(:\$\{[A-Za-z0-9_-]+\})?")
 _SECRET_NAME = re.compile(
-    r"(?:^|[_-])(?:SECRETS?|TOKENS?|CREDENTIALS?|AUTH|SIGNATURE|SIG|PASSPHRASE)(?:[_-]|$)"
-    r"|PASSW(?:OR)?D|PASS$|[_-]PASS[_-]|[_-](?:PWD|PAT)$|API_?KEYS?(?:[_-]|$)|(?:^|[_-])(?:ACCESS|PRIVATE)[_-]KEY"
+    r"(?:^|[_-])(?:TOKENS?|CREDENTIALS?|AUTH|SIGNATURE|SIG|PASSPHRASE)(?:[_-]|$)"
+    r"|SECRET|PASSW(?:OR)?D|PASS$|[_-]PASS[_-]|[_-](?:PWD|PAT)$|API_?KEYS?(?:[_-]|$)|(?:^|[_-])(?:ACCESS|PRIVATE)[_-]KEY"
     r"|(?<!GPG)[_-]KEY$",
     re.IGNORECASE,
 )

@@ -48,6 +48,7 @@ def test_credentials_are_removed(text: str, clean: str) -> None:
         "DB_PWD",
         "GITHUB_PAT",
         "SSH_KEY",
+        "SECRETKEY",
         "X-Amz-Signature",
     ],
 )

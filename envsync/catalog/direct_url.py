@@ -62,11 +62,12 @@ def _vcs(url: str, info: Mapping[str, Any], subdirectory: str | None) -> VcsOrig
     vcs = _required(info, "vcs")
     if not _VCS.fullmatch(vcs):
         raise DirectUrlError("direct_url.json: vcs_info.vcs: not the name of a version control system")
+    revision = _get(info, "requested_revision", str)
     return VcsOrigin(
         url=url,
         vcs=vcs,
         commit=_required(info, "commit_id"),
-        requested_revision=_get(info, "requested_revision", str),
+        requested_revision=None if revision is None else without_credentials(revision),
         subdirectory=subdirectory,
     )
 

@@ -25,7 +25,7 @@ from envsync.catalog.metadata import parse_entry_points, parse_headers
 from envsync.errors import EnvsyncError
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, EntryPoint, Origin, VcsOrigin
 from envsync.names import LONGEST, NAME, VERSION, normalized, pep440, refuse_injection, unsafe
-from envsync.redaction import printable
+from envsync.redaction import printable, without_credentials
 
 _WANTED = frozenset({"name", "version", "requires-dist", "requires-python"})
 _USERINFO = re.compile(r"(?<=://)[^/@]*@")
@@ -100,7 +100,7 @@ class _Core(Struct, frozen=True, kw_only=True):
             name=name,
             version=normal or _checked("version", VERSION, version, place),
             valid=normal is not None,
-            requires=tuple(_text(value) for value in requires),
+            requires=tuple(without_credentials(_text(value)) for value in requires),
             requires_python=_text(python[0]) if python else None,
         )
 
