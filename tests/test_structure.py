@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "official": {"lock"},
     "settings": {"drift"},
     "build": {"catalog", "lock"},
-    "drift": {"lock"},
+    "drift": set(),
     "local": {"catalog"},
     "report": {"build", "create", "drift", "locate", "lock", "official"},
     "gather": {"catalog", "image", "lock", "probe", "rootfs"},
