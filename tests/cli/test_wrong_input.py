@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -223,11 +224,12 @@ def test_settings_that_cannot_be_meant(pulled: Path, tmp_path: Path) -> None:
 def test_interruption_leaves_what_was_there(stop: signal.Signals, pulled: Path, tmp_path: Path) -> None:
     before = contents(tmp_path / "lockfiles")
     words = [sys.executable, "-m", "envsync", "create", ".venv"]
-    variables = {"UV_INDEX_URL": "http://10.255.255.1/simple", "UV_NO_CACHE": "1"}  # an address that never answers
-    process = subprocess.Popen(words, cwd=tmp_path, env=environment(**variables), stderr=subprocess.PIPE, text=True)
-    _wait_for(lambda: any(p.name.startswith(".envsync-") for p in tmp_path.iterdir()))
-    process.send_signal(stop)
-    _, said = process.communicate(timeout=30)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # an index that never answers
+        variables = {"UV_INDEX_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/simple", "UV_NO_CACHE": "1"}
+        process = subprocess.Popen(words, cwd=tmp_path, env=environment(**variables), stderr=subprocess.PIPE, text=True)
+        _wait_for(lambda: any(p.name.startswith(".envsync-") for p in tmp_path.iterdir()))
+        process.send_signal(stop)
+        _, said = process.communicate(timeout=30)
     assert process.returncode == 2, said
     assert "interrupted; what was there before is unchanged" in said
     assert "Traceback" not in said
