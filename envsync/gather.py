@@ -77,9 +77,11 @@ def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Sna
     """
     found = answer.to_interpreters()
     place = str(found[0].executable)
+    broken = answer.freeze_problem
+    failed = [Skipped(subject="pip freeze", place=place, reason=broken)] if broken else []
     disputed = (Skipped(subject="pip freeze", place=place, reason=line) for line in answer.freeze_disagreements)
     return _snapshot(
-        source, config, answer.operating_system(), found, answer.os_packages(), (*answer.skipped(), *disputed)
+        source, config, answer.operating_system(), found, answer.os_packages(), (*answer.skipped(), *failed, *disputed)
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -79,23 +80,29 @@ def discard_leftovers(target: Path) -> None:
         with contextlib.suppress(OSError):
             aside.rename(target)
     if target.parent.is_dir():
-        prefix = f"{_STAGING}{target.name}."
+        ours = re.compile(re.escape(f"{_STAGING}{target.name}.") + r"(?:(?P<maker>[0-9]+)-[0-9a-f]{8}|old)")
         for entry in target.parent.iterdir():
-            if entry.name.startswith(prefix) and not _has_living_maker(entry.name):
-                shutil.rmtree(entry, ignore_errors=True)
+            match = ours.fullmatch(entry.name)
+            if match is not None and not (match["maker"] and _is_alive(int(match["maker"]))):
+                _remove(entry)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder; under another name first, so that whatever still works in it fails instead of going astray."""
+    gone = folder.with_name(f"{_STAGING}gone.{os.getpid()}-{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        folder = folder.rename(gone)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _temporary_name(target: Path) -> str:
     return f"{_STAGING}{target.name}.{os.getpid()}-{secrets.token_hex(4)}"
 
 
-def _has_living_maker(name: str) -> bool:
+def _is_alive(maker: int) -> bool:
     """Whether the process whose ID is in a temporary name still runs: another envsync, at work beside this one."""
-    maker = name.rpartition(".")[2].partition("-")[0]
-    if not maker.isdigit():
-        return False
     try:
-        os.kill(int(maker), 0)
+        os.kill(maker, 0)
     except ProcessLookupError:
         return False
     except (PermissionError, OverflowError):

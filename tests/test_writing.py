@@ -47,6 +47,12 @@ def test_what_another_run_is_making_is_left_alone(tmp_path: Path) -> None:
         assert mine.is_dir()
 
 
+def test_the_leftovers_of_a_neighbour_are_not_touched(tmp_path: Path) -> None:
+    (tmp_path / ".envsync-3.7.old").mkdir()
+    with staged_folder(tmp_path / "3"):
+        assert (tmp_path / ".envsync-3.7.old").is_dir()
+
+
 def test_a_folder_moved_aside_is_put_back(tmp_path: Path) -> None:
     (tmp_path / ".envsync-t.old").mkdir()
     (tmp_path / ".envsync-t.old" / "a").write_bytes(b"1")

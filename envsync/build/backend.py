@@ -11,6 +11,7 @@ from msgspec import Struct
 from envsync.build.events import Event
 from envsync.build.interpreter import LocalPython
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.errors import BuildError
 
 ABSENT_FROM_INDEX = "no index that is configured here has it"
 OTHER_FILES = "no index that is configured here has the file with its hash, only others of that name and version"
@@ -52,6 +53,19 @@ class Backend(Protocol):
         Raises:
             BuildError: names the distribution, the cause and the last lines of its build.
         """
+
+
+def check_is_venv(env: Path) -> None:
+    """Make sure that uv and pip install into ``env``: without its ``pyvenv.cfg`` they would take the base for it.
+
+    Raises:
+        BuildError: it is gone.
+    """
+    if not (env / "pyvenv.cfg").is_file():
+        raise BuildError(
+            f"{env}: its pyvenv.cfg is gone, so that what is installed would go into the base interpreter",
+            hint="Something removes files while envsync works. Nothing was changed; try again.",
+        )
 
 
 def not_reproducible(part: FromIndex, reason: str) -> NotReproducible:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, not_reproducible
+from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_venv, not_reproducible
 from envsync.build.environ import tool_environment
 from envsync.build.events import Event, Installing, Line, Resolving
 from envsync.build.failure import Failure, build_error
@@ -157,6 +157,8 @@ def _uv(words: Sequence[str | Path], *, timeout: float, request: Request | None 
             for event in _events(text, len(request.wanted)):
                 request.on_event(event)
 
+    if request is not None:
+        check_is_venv(request.env)
     try:
         command = [find_uv_bin(), *words]
         return run(command, timeout=timeout, env=tool_environment(), check=False, on_line=tell)

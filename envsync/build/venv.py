@@ -120,6 +120,7 @@ class _Job(Struct, frozen=True, kw_only=True):
             old.python == self.python.version
             and old.backend == self.options.backend
             and old.environment == str(self.place)
+            and (self.place / "pyvenv.cfg").is_file()
             and executable.exists()
             and executable.resolve() == self.python.path.resolve()
         )

@@ -21,7 +21,8 @@ def guarded(command: Callable[_P, int]) -> Callable[_P, NoReturn]:
 
     @functools.wraps(command)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> NoReturn:
-        signal.signal(signal.SIGTERM, _terminated)
+        for ending in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(ending, _terminated)
         raise typer.Exit(_status(functools.partial(command, *args, **kwargs)))
 
     return run
@@ -44,5 +45,5 @@ def _status(command: Callable[[], int]) -> int:
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM is handled like Ctrl-C, so that containers and half-made folders are removed."""
+    """SIGTERM and a closed terminal are handled like Ctrl-C, so that containers and half-made folders are removed."""
     raise KeyboardInterrupt

@@ -25,7 +25,9 @@ from envsync.model import (
 )
 from envsync.redaction import printable
 
-_SAFE_LINE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:={2,3}[A-Za-z0-9.!+_*~-]+| @ [!-~]+)")
+_SAFE_LINE = re.compile(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:={2,3}[A-Za-z0-9.!+_*~-]+| @ (?:[a-z]+\+)?[a-z]+://[!-~]+)"
+)
 
 
 _VARIABLES_AS_USER = re.compile(r"://[^/@]*\$\{[^/@]*@")
@@ -96,7 +98,7 @@ def safe_requirement(line: str, distribution: Distribution) -> str:
     Raises:
         UnsafeValueError: it is not.
     """
-    if _SAFE_LINE.fullmatch(line) and "${" not in line:
+    if _SAFE_LINE.fullmatch(line) and "${" not in line and "@-" not in line:
         return line
     place = distribution.metadata or distribution.location
     raise UnsafeValueError(

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from envsync.build import venv as building
+from envsync.build.backend import check_is_venv
 from envsync.build.events import Event, Installing, InterpreterFound, Line, Resolving
 from envsync.build.interpreter import find_interpreter
 from envsync.build.marker import read_marker
@@ -509,3 +510,25 @@ def test_an_update_never_writes_into_files_of_the_old_environment(index: Index, 
             make(lock("one==1.0"), target)
         finally:
             del os.environ["UV_LINK_MODE"]
+
+
+@pytest.mark.network
+@pytest.mark.parametrize("backend", ["uv", "pip"])
+def test_an_environment_without_its_pyvenv_cfg_never_reaches_the_base(backend: str, tmp_path: Path) -> None:
+    """Without that file the interpreter in ``bin`` is the base itself, whose distributions must stay."""
+    env = tmp_path / "env"
+    wanted = lock("six==1.16.0", "pip==24.0")
+    first = make(wanted, env, backend=backend)
+    base = first.python.path.resolve().parents[1] / "lib"
+    before = sorted(path.name for path in base.glob("python3.*/site-packages/*"))
+    (env / "pyvenv.cfg").unlink()
+    shutil.rmtree(next(env.glob("lib/python3.*/site-packages/six-*.dist-info")))
+    make(wanted, env, backend=backend)
+    assert (env / "pyvenv.cfg").is_file()
+    assert next(env.glob("lib/python3.*/site-packages/six-*.dist-info")).is_dir()
+    assert sorted(path.name for path in base.glob("python3.*/site-packages/*")) == before
+
+
+def test_nothing_is_installed_into_what_is_no_venv(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match=r"its pyvenv\.cfg is gone"):
+        check_is_venv(tmp_path)

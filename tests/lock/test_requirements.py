@@ -140,6 +140,8 @@ def test_a_published_list_says_what_it_is() -> None:
         ("ok", "1.0 --hash=x", None),
         ("ok", "1", VcsOrigin(url="https://x/ --pre", vcs="git", commit="f" * 40)),
         ("ok", "1", ArchiveOrigin(url="https://x/a.whl\nevil")),
+        ("ok", "1", ArchiveOrigin(url="-revil.txt")),
+        ("ok", "1", VcsOrigin(url="https://x/a", vcs="git", commit="--upload-pack=touch")),
         ("ok", "1", ArchiveOrigin(url="https://x/a\u202e.whl")),
     ],
 )
