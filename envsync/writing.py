@@ -20,7 +20,7 @@ class WriteError(EnvsyncError):
     """A file or folder that cannot be written."""
 
 
-_STAGING = ".envsync-"
+STAGING = ".envsync-"
 """All names that envsync makes beside a target begin with this, then the target's name."""
 
 
@@ -67,7 +67,7 @@ def replace_folder(staging: Path, target: Path) -> None:
     if _exchange(staging, target):
         shutil.rmtree(staging, ignore_errors=True)
         return
-    aside = target.parent / f"{_STAGING}{target.name}.old"
+    aside = target.parent / f"{STAGING}{target.name}.old"
     target.rename(aside)
     staging.rename(target)
     shutil.rmtree(aside, ignore_errors=True)
@@ -75,12 +75,12 @@ def replace_folder(staging: Path, target: Path) -> None:
 
 def discard_leftovers(target: Path) -> None:
     """Tidy up after an interrupted run: put the old folder back where only it is left, remove half-made ones."""
-    aside = target.parent / f"{_STAGING}{target.name}.old"
+    aside = target.parent / f"{STAGING}{target.name}.old"
     if aside.exists() and not target.exists():
         with contextlib.suppress(OSError):
             aside.rename(target)
     if target.parent.is_dir():
-        ours = re.compile(re.escape(f"{_STAGING}{target.name}.") + r"(?:(?P<maker>[0-9]+)-[0-9a-f]{8}|old)")
+        ours = re.compile(re.escape(f"{STAGING}{target.name}.") + r"(?:(?P<maker>[0-9]+)-[0-9a-f]{8}|old)")
         for entry in target.parent.iterdir():
             match = ours.fullmatch(entry.name)
             if match is not None and not (match["maker"] and _is_alive(int(match["maker"]))):
@@ -89,14 +89,14 @@ def discard_leftovers(target: Path) -> None:
 
 def _remove(folder: Path) -> None:
     """Remove a folder; under another name first, so that whatever still works in it fails instead of going astray."""
-    gone = folder.with_name(f"{_STAGING}gone.{os.getpid()}-{secrets.token_hex(4)}")
+    gone = folder.with_name(f"{STAGING}gone.{os.getpid()}-{secrets.token_hex(4)}")
     with contextlib.suppress(OSError):
         folder = folder.rename(gone)
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def _temporary_name(target: Path) -> str:
-    return f"{_STAGING}{target.name}.{os.getpid()}-{secrets.token_hex(4)}"
+    return f"{STAGING}{target.name}.{os.getpid()}-{secrets.token_hex(4)}"
 
 
 def _is_alive(maker: int) -> bool:

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from envsync.build.marker import Marker, read_marker
 from envsync.errors import BuildError
-from envsync.writing import discard_leftovers
-
-_STAGING = ".envsync-"
+from envsync.writing import STAGING, discard_leftovers
 
 
 def absolute_target(target: Path) -> Path:
@@ -31,8 +29,8 @@ def check_target(target: Path) -> Marker | None:
         BuildError: it must not be touched, or cannot be.
         LockError: its marker is damaged.
     """
-    if _STAGING in target.name:
-        raise BuildError(f"{target}: names with {_STAGING!r} are envsync's own", hint="Choose another name.")
+    if STAGING in target.name:
+        raise BuildError(f"{target}: names with {STAGING!r} are envsync's own", hint="Choose another name.")
     if os.path.lexists(target) and not os.path.isdir(target):
         raise BuildError(f"{target}: is a file (expected a folder, or nothing)", hint="Name a new folder.")
     if _holds_running_interpreter(target):
