@@ -35,6 +35,10 @@ class EngineError(ImageError):
     """The container engine is absent, refuses, or failed at what it was asked."""
 
 
+class RegistryError(ImageError):
+    """A registry is out of reach, refuses, or does not keep to its protocol."""
+
+
 class NoPythonError(EnvsyncError):
     """The image, or the local path, holds no Python that can be described."""
 

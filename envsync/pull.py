@@ -17,8 +17,8 @@ from envsync.model import ImageSource, Snapshot
 from envsync.reference import ArchiveFile, ImageName, LayoutFolder, NamedImage, Platform, Reference
 
 if TYPE_CHECKING:
-    from envsync.image.engine import Engine, EngineImage, LayerProgress
-    from envsync.image.protocol import Image
+    from envsync.image.engine import Engine, EngineImage
+    from envsync.image.protocol import Image, LayerProgress
 
 Method = Literal["auto", "run", "read", "both"]
 

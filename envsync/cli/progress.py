@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from envsync.image.engine import LayerProgress
+    from envsync.image.protocol import LayerProgress
 
 _DONE = ("complete", "exists")
 _WORTH_TELLING = re.compile(r"(?:Building|Built|Downloading|Updating)\b|.* does not build in isolation\b")

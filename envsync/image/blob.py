@@ -185,6 +185,11 @@ class StoredLayer(Struct, frozen=True, kw_only=True):
     blob: Blob
     place: str
 
+    @property
+    def size(self) -> int:
+        """See :attr:`envsync.image.protocol.Layer.size`."""
+        return self.blob.size
+
     @contextmanager
     def open(self) -> Iterator[Iterator[memoryview]]:
         """See :meth:`envsync.image.protocol.Layer.open`."""

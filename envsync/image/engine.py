@@ -18,25 +18,13 @@ from envsync.errors import EngineError
 from envsync.image.engine_container import LABEL, Container, Isolation
 from envsync.image.engine_problems import about_connection, about_pull, in_words, no_such_platform
 from envsync.image.manifest import parse_env
-from envsync.image.protocol import ConfigFile
+from envsync.image.protocol import ConfigFile, LayerProgress
 from envsync.model import ImageConfig
 from envsync.reference import Digest, ImageName, Platform
 
-__all__ = ["LABEL", "Container", "Engine", "EngineImage", "Isolation", "LayerProgress", "connect"]
+__all__ = ["LABEL", "Container", "Engine", "EngineImage", "Isolation", "connect"]
 
 _TIMEOUT = 60
-
-
-class LayerProgress(Struct, frozen=True, kw_only=True):
-    """How far the pull of one layer is."""
-
-    id: str
-    status: str
-    """The engine's words: ``Downloading``, ``Extracting``, ``Pull complete``."""
-    current: int | None = None
-    """Bytes."""
-    total: int | None = None
-    """Bytes."""
 
 
 class _Config(Struct, rename="pascal"):

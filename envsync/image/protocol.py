@@ -22,6 +22,19 @@ class ConfigFile(Struct, frozen=True, kw_only=True):
     diff_ids: tuple[Digest, ...]
 
 
+class LayerProgress(Struct, frozen=True, kw_only=True):
+    """How far one layer is."""
+
+    id: str
+    """What people know the layer by: the first digits of its digest."""
+    status: str
+    """In words: ``Downloading``, ``Extracting``, ``Pull complete``."""
+    current: int | None = None
+    """Bytes."""
+    total: int | None = None
+    """Bytes."""
+
+
 class Layer(Protocol):
     """One layer: a tar stream, compressed or not."""
 
@@ -32,6 +45,10 @@ class Layer(Protocol):
     @property
     def digest(self) -> Digest | None:
         """Digest of the blob as stored, from the manifest; ``None`` where the origin records none."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the blob as stored."""
 
     def __str__(self) -> str:
         """How messages name it: ``image.tar: layer 2 of 5``."""

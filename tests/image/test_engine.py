@@ -15,7 +15,8 @@ from threading import Thread
 import pytest
 
 from envsync.errors import EngineError
-from envsync.image.engine import Engine, LayerProgress, connect
+from envsync.image.engine import Engine, connect
+from envsync.image.protocol import LayerProgress
 from envsync.model import EnvironmentVariable
 from envsync.reference import Digest, ImageName, Platform
 from tests.image.registry import Registry, serving
