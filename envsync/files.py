@@ -58,9 +58,9 @@ class SearchableTree(FileTree, Protocol):
     """A tree whose every path is known, so that it can be searched (an image; never this machine)."""
 
     def search(self, pattern: str) -> tuple[PurePosixPath, ...]:
-        """Paths of all files and links whose whole path matches the regular expression ``pattern``, sorted.
+        """Paths of all files and links whose name matches the regular expression ``pattern``, sorted.
 
-        ``pattern`` is matched against the absolute path (``/usr/bin/python3``), with :func:`re.fullmatch`.
+        ``pattern`` is matched against the last part of the path (``python3``), with :func:`re.fullmatch`.
         """
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 
 import msgspec
@@ -14,6 +15,48 @@ RAN = snapshot(distribution("six"), distribution("idna"))
 READ = snapshot(
     distribution("six", layer=LAYER), distribution("idna", layer=LAYER), source=source(method="read", layers=(LAYER,))
 )
+
+
+PATHS = [
+    "/etc/passwd",
+    "/x/etc/passwd",
+    "/etc/os-release",
+    "/usr/lib/os-release",
+    "/var/lib/dpkg/status",
+    "/var/lib/dpkg/status.d/base",
+    "/var/lib/dpkg/statusxd/base",
+    "/var/lib/dpkg/status.d/a/b",
+    "/lib/apk/db/installed",
+    "/usr/bin/python3",
+    "/usr/bin/python3.9",
+    "/python",
+    "/usr/bin/python3x",
+    "/a/b-1.dist-info/METADATA",
+    "/a/b-1.dist-info/METADATA2",
+    "/a/METADATA",
+    "/a/b.egg",
+    "/a/.egg",
+    "/a/b.egg/EGG-INFO/PKG-INFO",
+    "/a/b.egg/x/PKG-INFO",
+    "/a/b.egg-link",
+    "/a/b-1.egg-info",
+    "/a/b-1.egg-info/requires.txt",
+    "/v/pyvenv.cfg",
+    "/a/site-packages/x.pth",
+    "/a/x.pth",
+    "/a/python3.9/site.py",
+    "/a/site.py",
+    "/lib/x86_64-linux-gnu/libc.so.6",
+]
+
+
+def test_what_is_wanted_by_its_name_is_what_the_patterns_match() -> None:
+    from envsync.catalog import distributions, interpreters, libc, os_packages, os_release
+
+    patterns = [p for part in (distributions, interpreters, libc, os_packages, os_release) for p in part.PATTERNS]
+    told = {path: wanted()(path) for path in PATHS}
+    assert told == {path: any(re.fullmatch(pattern, path) for pattern in patterns) for path in PATHS}
+    assert 10 < sum(told.values()) < len(PATHS) - 5
 
 
 def test_two_equal_sides_become_one_that_knows_the_layers() -> None:

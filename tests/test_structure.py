@@ -44,6 +44,7 @@ OWNERS = {
     "typer": {"envsync/cli"},
     "rich": {"envsync/cli"},
     "uv": {"envsync/build/uv.py"},
+    "isal": {"envsync/image/compression.py"},
     "zstandard": {"envsync/image/compression.py"},
 }
 

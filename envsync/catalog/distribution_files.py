@@ -37,7 +37,8 @@ _NAMES = "|".join(name.replace(".", r"\.") for name in (*FILES, "RECORD"))
 PATTERNS: tuple[str, ...] = (
     rf".*/[^/]+\.(?:dist|egg)-info/(?:{_NAMES})",
     r".*/[^/]+\.egg-(?:info|link)",
-    rf".*/[^/]+\.egg(?:/EGG-INFO/(?:{_NAMES}))?",
+    r".*/[^/]+\.egg",
+    rf".*/[^/]+\.egg/EGG-INFO/(?:{_NAMES})",
 )
 """For :func:`re.fullmatch` on absolute paths: the files whose bytes :func:`collect` may ask for."""
 

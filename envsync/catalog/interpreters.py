@@ -28,7 +28,7 @@ PATTERNS: tuple[str, ...] = (
 )
 """Files whose bytes the functions here ask for (regular expressions on whole absolute paths)."""
 
-_EXECUTABLE = r".*/(?:python(?:[23](?:\.\d{1,2}[a-z]{0,3})?)?(?:-dbg)?|pypy(?:[23](?:\.\d{1,2})?)?|graalpy)"
+_EXECUTABLE = r"python(?:[23](?:\.\d{1,2}[a-z]{0,3})?)?(?:-dbg)?|pypy(?:[23](?:\.\d{1,2})?)?|graalpy"
 _NAMES = ("python", "python3", "python2")
 _LOOKED_FOR = "looked for python, python3, python2 and pythonX.Y in every folder"
 _UNKNOWN_START = "a script that PATH finds first: what it starts cannot be known without running it"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import IO, Literal, cast
+from typing import IO, Any, Literal, cast
 
 from envsync.errors import CorruptImageError, ImageError
 
@@ -14,7 +14,7 @@ CHUNK = 1 << 20
 """Bytes that are read, hashed or decompressed at a time."""
 
 _FEED = 1 << 16
-"""Bytes given to zlib at a time. It copies what it leaves, which would be quadratic in tiny gzip members."""
+"""Bytes given to inflate at a time. It copies what it leaves, which would be quadratic in tiny gzip members."""
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _UNSUPPORTED = (
@@ -91,9 +91,19 @@ def decompress(chunks: Iterator[memoryview], compression: Compression, *, where:
             return _unzstd(chunks, where)
 
 
+def _inflate() -> Any:
+    """ISA-L's inflate, about twice as fast as zlib's; zlib's own where it is not to be had."""
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib
+    return isal_zlib
+
+
 def _gunzip(chunks: Iterator[memoryview], where: str) -> Iterator[bytes]:
     """All members of a gzip stream, one after the other, and padding zeros: https://www.rfc-editor.org/rfc/rfc1952."""
-    member = zlib.decompressobj(wbits=31)
+    inflate = _inflate()
+    member = inflate.decompressobj(wbits=31)
     inside = True
     try:
         for chunk in chunks:
@@ -104,7 +114,7 @@ def _gunzip(chunks: Iterator[memoryview], where: str) -> Iterator[bytes]:
                     if not any(feed[:1]):  # padding, by a zero byte
                         position += max(1, len(feed) - len(bytes(feed).lstrip(b"\0")))
                         continue
-                    member, inside = zlib.decompressobj(wbits=31), True
+                    member, inside = inflate.decompressobj(wbits=31), True
                 plain = member.decompress(feed, CHUNK)
                 # At the end of a member the tail may be stale: it then repeats the unused data.
                 position += len(feed) - len(member.unused_data if member.eof else member.unconsumed_tail)
@@ -116,7 +126,7 @@ def _gunzip(chunks: Iterator[memoryview], where: str) -> Iterator[bytes]:
                     if plain:
                         yield plain
                 inside = not member.eof
-    except zlib.error as error:
+    except (zlib.error, inflate.error) as error:
         raise CorruptImageError(f"{where}: damaged gzip data: {error}", hint=_COPY_AGAIN) from error
     if inside:
         raise CorruptImageError(f"{where}: truncated: the gzip data ends too early", hint=_COPY_AGAIN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from itertools import chain
@@ -31,8 +31,16 @@ class LayerStream:
     are in memory.
     """
 
-    def __init__(self, layer: Layer, hashers: Executor, *, stop: Event | None = None) -> None:
-        """Once ``stop`` is set, the next chunk is :class:`StoppedError` instead."""
+    def __init__(
+        self,
+        layer: Layer,
+        hashers: Executor,
+        *,
+        stop: Event | None = None,
+        on_bytes: Callable[[int], None] | None = None,
+    ) -> None:
+        """Once ``stop`` is set, the next chunk is :class:`StoppedError` instead; ``on_bytes``: see :meth:`chunks`."""
+        self._on_bytes = on_bytes
         self._layer = layer
         self._hashers = hashers
         self._stop = stop or Event()
@@ -69,10 +77,13 @@ class LayerStream:
     def chunks(self) -> Iterator[memoryview]:
         """Yield the tar in chunks of any length, each valid until the next one is asked for.
 
+        After each chunk of stored bytes, ``on_bytes`` is called with their number so far.
+
         Raises:
             CorruptImageError: the bytes are damaged or end early, or (at the end) a digest does not fit.
         """
-        plain = decompress(self._stored, self.compression, where=self._where)
+        stored = self._stored if self._on_bytes is None else _counted(self._stored, self._on_bytes)
+        plain = decompress(stored, self.compression, where=self._where)
         try:
             yield from self._hashed(plain, self._tar_hash)
         except CorruptImageError:
@@ -107,3 +118,11 @@ class LayerStream:
                 yield chunk
             finally:
                 update.result()
+
+
+def _counted(chunks: Iterator[memoryview], tell: Callable[[int], None]) -> Iterator[memoryview]:
+    position = 0
+    for chunk in chunks:
+        yield chunk
+        position += len(chunk)
+        tell(position)

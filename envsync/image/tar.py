@@ -68,8 +68,6 @@ class TarEntry(Struct, frozen=True, gc=False):
     """Target of a link, as stored; empty for anything else."""
     sparse: tuple[Span, ...] | None = None
     """The parts that are stored, one after the other; ``None`` for a file without holes."""
-    archive: int = 0
-    """Number of the archive, as its reader was told."""
 
 
 class TarSource(Protocol):
@@ -119,11 +117,10 @@ class StreamSource:
 class TarReader:
     """The entries of one archive, in order, and the data of the one that was yielded last."""
 
-    def __init__(self, source: TarSource, *, where: str, archive: int = 0) -> None:
-        """``where`` names the archive in messages; ``archive`` is copied into every entry."""
+    def __init__(self, source: TarSource, *, where: str) -> None:
+        """``where`` names the archive in messages."""
         self._source = source
         self._where = where
-        self._archive = archive
         self.ended = False
         """Whether the mark of the end of an archive was seen."""
 
@@ -133,7 +130,7 @@ class TarReader:
         Raises:
             CorruptImageError: a header is malformed, or the archive ends within an entry.
         """
-        source, archive = self._source, self._archive
+        source = self._source
         defaults: dict[str, str] = {}
         view, base, position, data_end = memoryview(b""), 0, 0, 0
         extensions: dict[str, str] = {}
@@ -163,7 +160,7 @@ class TarReader:
                 else:
                     pax = {**defaults, **extensions} if extensions or defaults else None
                     extensions = {}
-                    name, entry, stored, data_end = self._entry(fields, block, offset + BLOCK, pax, archive)
+                    name, entry, stored, data_end = self._entry(fields, block, offset + BLOCK, pax)
                     yield name, entry
             except FieldError as error:
                 self._fail(offset, str(error))
@@ -178,7 +175,6 @@ class TarReader:
         block: memoryview,
         offset: int,
         pax: dict[str, str] | None,
-        archive: int,
     ) -> tuple[str, TarEntry, int, int]:
         """Name, entry, bytes stored after the header, and where the data ends."""
         raw_name, raw_mode, raw_size, _, flag, raw_link, magic, prefix = fields
@@ -204,15 +200,15 @@ class TarReader:
         end = offset + stored
         if flag == b"S":
             spans, size, skipped = self._old_sparse(bytes(block), offset, stored)
-            entry = TarEntry(kind, mode, size, offset + skipped, "", spans, archive)
+            entry = TarEntry(kind, mode, size, offset + skipped, "", spans)
             return name, entry, stored + skipped, end + skipped
         if pax is not None and kind == "file" and not _SPARSE_KEYWORDS.isdisjoint(pax):
             name = pax.get("GNU.sparse.name", name)
             spans, size, skipped = self._pax_sparse(pax, offset, stored)
-            return name, TarEntry(kind, mode, size, offset + skipped, "", spans, archive), stored, end
+            return name, TarEntry(kind, mode, size, offset + skipped, "", spans), stored, end
         return (
             name,
-            TarEntry(kind, mode, stored if kind == "file" else 0, offset, link, None, archive),
+            TarEntry(kind, mode, stored if kind == "file" else 0, offset, link),
             stored,
             end,
         )

@@ -1,158 +1,202 @@
 """Merging layers, top down: of each path, the uppermost layer that has it says what is there.
 
-https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changesets
+https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changesets. What is merged are folders: for
+each, which layers have something to say of what is in it. A path is looked up in these layers when it is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-from envsync.image.tar import TarEntry
+from envsync.errors import ImageError
 from envsync.model import Skipped
+from envsync.rootfs.names import FILE, HARDLINK, OTHER, SYMLINK, Node
 from envsync.rootfs.scan import LayerContents, is_utf8, resolve_name
 
 _LINK_CHAIN_LIMIT = 40
+_LINK_STEPS_LIMIT = 5_000_000
+"""Layers looked into for the targets of all hard links together: an honest image needs some thousands."""
 
-IMPLICIT = TarEntry("directory", 0o755, 0, 0, "", None, -1)
-"""A folder that no layer names, but that has something in it."""
+IMPLIED_FOLDER = Node("directory", 0o755, 0, 0, "", -1)
+"""A folder that no layer describes, but that has something in it."""
+
+_SEARCHED = frozenset((FILE, SYMLINK, HARDLINK, OTHER))
+
+
+class Merged:
+    """All layers as one; paths as in :mod:`envsync.rootfs.names`."""
+
+    def __init__(self, layers: Sequence[LayerContents]) -> None:
+        self._layers = layers
+        self._folders: dict[str, tuple[int, ...]] = {"": ()}
+        """Of each folder that is there, numbers of the layers that have something in it, the uppermost first."""
+        self._deleted: dict[str, int] = {}
+        """By path, the number of the uppermost layer that deletes it in the layers below."""
+        self._hard_links: dict[str, Node | None] = {}
+        self.skipped: tuple[Skipped, ...] = ()
+        """Entries that were ignored."""
+
+    @property
+    def hard_links(self) -> tuple[str, ...]:
+        """Paths that were hard links, and are now what they lead to."""
+        return tuple(path for path, node in self._hard_links.items() if node is not None and self.node(path))
+
+    def node(self, path: str) -> Node | None:
+        """What is at a path none of whose folders is a link; ``None`` where nothing is, or no text can say what."""
+        found = self._stored(path)
+        if found is None or not (path.isascii() or is_utf8(path)):
+            return None
+        if found.kind == "hardlink":
+            found = self._hard_links.get(path)
+        if found is not None and found.link and not found.link.isascii() and not is_utf8(found.link):
+            return None
+        return found
+
+    def _stored(self, path: str) -> Node | None:
+        is_folder = path in self._folders
+        parent, _, name = path.rpartition("/")
+        above = self._deleted.get(path, -1)
+        for number in self._folders.get(parent, ()) if path else ():
+            if number < above:
+                break
+            found = self._layers[number].names.find(parent, name, number)
+            if found is None or found.kind == "implied":
+                continue
+            if is_folder and found.kind != "directory":
+                # A folder above took its place.
+                break
+            return found
+        return IMPLIED_FOLDER if is_folder else None
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Names in a folder, sorted."""
+        numbers = self._folders.get(folder, ())
+        candidates = {name for number in numbers for name in self._layers[number].names.names(folder)}
+        return tuple(sorted(name for name in candidates if self.node(f"{folder}/{name}") is not None))
+
+    def named(self, matches: Callable[[str], object]) -> set[str]:
+        """Paths of what is no folder and has a name that ``matches``; some may be hidden by another layer."""
+        layers = (layer.names for layer in self._layers)
+        return {names.path(row) for names in layers for row, name in names.all_names(_SEARCHED) if matches(name)}
+
+
+def merge(layers: Sequence[LayerContents]) -> Merged:
+    """Merge layers, lowest first.
+
+    Raises:
+        ImageError: following its hard links would take too long.
+    """
+    merged = Merged(layers)
+    merger = _Merger(merged)
+    for layer in reversed(layers):
+        merger.add(layer)
+    _Links(merged).follow_all()
+    for layer in layers:
+        for path in sorted(set(layer.undecodable)):
+            if merged._stored(path) is not None and merged.node(path) is None:
+                layer.skip(path, "its name, or the target of the link, is not UTF-8")
+    merged.skipped = tuple(record for layer in layers for record in _skipped(layer))
+    return merged
 
 
 class _Merger:
-    def __init__(self, layers: Sequence[LayerContents]) -> None:
-        self.layers = layers
-        self.nodes: dict[str, TarEntry] = {"": IMPLICIT}
-        self.hard_links: list[str] = []
-        # Paths that the layers above the current one delete: by themselves, with all below, or only what is below.
+    def __init__(self, merged: Merged) -> None:
+        self._merged = merged
+        # Paths that the layers above the current one hide: by themselves and with all below, or only what is below.
         self._gone: set[str] = set()
         self._emptied: set[str] = set()
 
     def add(self, layer: LayerContents) -> None:
-        """Add what a layer has and no layer above hides."""
-        nodes, entries, gone = self.nodes, layer.entries, self._gone
-        open_folders: dict[str, bool] = {}
+        """Add the folders of a layer that no layer above hides."""
+        folders = self._merged._folders
+        is_open: dict[str, bool] = {}
         replaced: list[str] = []
-        for path, entry in entries.items():
-            parent = path.rpartition("/")[0]
-            is_open = open_folders.get(parent)
-            if is_open is None:
-                is_open = self._open(parent, layer, open_folders)
-            if not is_open or path in gone:
+        for path in layer.names.folders:
+            if path:
+                inside = is_open[path.rpartition("/")[0]] and self._is_open(path, layer)
+            else:
+                inside = "" not in self._emptied
+            is_open[path] = inside
+            if not inside:
                 continue
-            there = nodes.get(path)
-            if there is None or (there is IMPLICIT and entry.kind == "directory"):
-                if entry.kind == "hardlink":
-                    found = self._follow(layer.number, entry)
-                    if found is None:
-                        layer.skip(path, f"a hard link to {entry.link[:200]}, which is not there")
-                        replaced.append(path)
-                        continue
-                    self.hard_links.append(path)
-                    nodes[path] = found
-                else:
-                    nodes[path] = entry
-            elif entry.kind != "directory":
-                # A folder above took its place: nothing that lies below this layer at the same path can be in it.
-                replaced.append(path)
-        # What a layer deletes lies in folders, which are there for that reason alone.
-        for folder in layer.opaque | {path.rpartition("/")[0] for path in layer.whiteouts}:
-            if folder not in open_folders:
-                self._open(folder, layer, open_folders)
-        gone |= layer.whiteouts
-        gone.update(replaced)
+            above = folders.get(path, ())
+            if above:
+                # Where a folder above took the place of a file, nothing below this layer can be in the folder.
+                candidates = (f"{path}/{name}" for name in layer.names.others(path))
+                replaced.extend(candidate for candidate in candidates if candidate in folders)
+            folders[path] = (*above, layer.number)
+        self._gone |= layer.whiteouts
+        self._gone.update(replaced)
         self._emptied |= layer.opaque
+        for path in layer.whiteouts:
+            self._merged._deleted.setdefault(path, layer.number)
 
-    def _open(self, folder: str, layer: LayerContents, open_folders: dict[str, bool]) -> bool:
-        """Whether what this layer has in ``folder`` is to be seen. If so, the folder comes to be."""
-        chain: list[str] = []
-        is_open: bool | None = None
-        while is_open is None:
-            chain.append(folder)
-            if not folder:
-                is_open = "" not in self._emptied
-                chain.pop()
-                open_folders[""] = is_open
-                break
-            folder = folder.rpartition("/")[0]
-            is_open = open_folders.get(folder)
-        for path in reversed(chain):
-            if is_open:
-                is_open = self._is_open_folder(path, layer)
-                if is_open:
-                    self.nodes.setdefault(path, IMPLICIT)
-            open_folders[path] = is_open
-        return is_open
-
-    def _is_open_folder(self, path: str, layer: LayerContents) -> bool:
-        own = layer.entries.get(path)
-        if own is not None and own.kind != "directory":
+    def _is_open(self, path: str, layer: LayerContents) -> bool:
+        """Whether what a layer has in a folder, itself in an open one, is to be seen."""
+        if path in layer.conflicts:
             layer.skip(path, "not a folder, but its layer has entries below it, which are ignored")
             return False
-        there = self.nodes.get(path)
-        return path not in self._gone and path not in self._emptied and (there is None or there.kind == "directory")
+        if path in self._gone or path in self._emptied:
+            return False
+        there = self._merged._stored(path)
+        return there is None or there.kind == "directory"
 
-    def _follow(self, number: int, entry: TarEntry) -> TarEntry | None:
-        """What a hard link of layer ``number`` leads to, as that layer and those below it stood."""
+
+class _Links:
+    """Hard links, each followed as its layer and those below it stood."""
+
+    def __init__(self, merged: Merged) -> None:
+        self._merged = merged
+        self._steps = 0
+
+    def follow_all(self) -> None:
+        """Find out where each hard link that is to be seen leads."""
+        merged = self._merged
+        for layer in merged._layers:
+            for row in layer.hard_links:
+                path = layer.names.path(row)
+                if path in merged._hard_links:
+                    continue
+                link = merged._stored(path)
+                if link is None or link.kind != "hardlink":
+                    continue
+                found = self._follow(link)
+                if found is None:
+                    merged._layers[link.layer].skip(path, f"a hard link to {link.link[:200]}, which is not there")
+                merged._hard_links[path] = found
+
+    def _follow(self, link: Node) -> Node | None:
         for _ in range(_LINK_CHAIN_LIMIT):
-            path = resolve_name(entry.link)
-            found = self._find(number, path) if path else None
+            path = resolve_name(link.link)
+            found = self._find(link.layer, path) if path else None
             if found is None or found.kind == "directory":
                 return None
             if found.kind != "hardlink":
                 return found
-            entry, number = found, found.archive
+            link = found
         return None
 
-    def _find(self, number: int, path: str) -> TarEntry | None:
-        """The entry at ``path`` when the layers up to ``number`` are applied."""
+    def _find(self, number: int, path: str) -> Node | None:
+        """The node at ``path`` when the layers up to ``number`` are applied."""
+        parent, _, name = path.rpartition("/")
         folders = [path[: at + len(path)] for at in range(-len(path) + 1, 0) if path[at] == "/"]
-        for layer in reversed(self.layers[: number + 1]):
-            if any((own := layer.entries.get(above)) is not None and own.kind != "directory" for above in folders):
-                return None
-            found = layer.entries.get(path)
-            if found is not None:
+        for layer in reversed(self._merged._layers[: number + 1]):
+            self._steps += 1 + len(folders)
+            if self._steps > _LINK_STEPS_LIMIT:
+                raise ImageError("image: it has more hard links, in more layers, than can be followed")
+            for folder in folders:
+                above, _, own = folder.rpartition("/")
+                there = layer.names.find(above, own, layer.number)
+                if there is not None and there.kind not in ("directory", "implied"):
+                    return None
+            found = layer.names.find(parent, name, layer.number)
+            if found is not None and found.kind != "implied":
                 return found
             if path in layer.whiteouts or not layer.whiteouts.isdisjoint(folders):
                 return None
             if "" in layer.opaque or not layer.opaque.isdisjoint(folders):
                 return None
         return None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Merged:
-    """All layers as one."""
-
-    nodes: dict[str, TarEntry]
-    """By path. Every folder of a path is there too, as a directory; hard links became what they lead to."""
-    hard_links: tuple[str, ...]
-    """Paths that were hard links."""
-    skipped: tuple[Skipped, ...]
-    """Entries that were ignored."""
-
-
-def merge(layers: Sequence[LayerContents]) -> Merged:
-    """Merge layers, lowest first."""
-    merger = _Merger(layers)
-    for layer in reversed(layers):
-        merger.add(layer)
-    _leave_out_undecodable(merger.nodes, layers)
-    return Merged(
-        nodes=merger.nodes,
-        hard_links=tuple(path for path in merger.hard_links if path in merger.nodes),
-        skipped=tuple(record for layer in layers for record in _skipped(layer)),
-    )
-
-
-def _leave_out_undecodable(nodes: dict[str, TarEntry], layers: Sequence[LayerContents]) -> None:
-    """No text that is not Unicode gets further: neither JSON nor a terminal can hold it."""
-    for layer in layers:
-        for path in sorted(layer.undecodable):
-            if nodes.pop(path, None) is not None:
-                layer.skip(path, "its name, or the target of the link, is not UTF-8")
-    if any(layer.undecodable for layer in layers):
-        for path in [path for path in nodes if not path.isascii() and not is_utf8(path)]:
-            del nodes[path]
 
 
 def _skipped(layer: LayerContents) -> list[Skipped]:

@@ -3,121 +3,166 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
 from pathlib import PurePosixPath
 from threading import Event
+from typing import Protocol
 
 from envsync.errors import CorruptImageError
 from envsync.image.blob import StoredLayer
-from envsync.image.protocol import Image, Layer
+from envsync.image.protocol import Image, Layer, LayerProgress
 from envsync.image.stream import LayerStream
-from envsync.image.tar import StreamSource, TarEntry, TarReader, read_contents
+from envsync.image.tar import StreamSource, TarReader
+from envsync.reference import Digest
 from envsync.rootfs.merge import merge
+from envsync.rootfs.names import Node
 from envsync.rootfs.scan import Budget, LayerContents, scan_layer
 from envsync.rootfs.tree import Rootfs
 
+_READERS = 4
+"""Layers that are read at once: more than processors, for they may come over a network."""
+
+
+class KnownLayers(Protocol):
+    """Where what a scan found may be kept, by the diff ID of the layer."""
+
+    def get(self, diff_id: Digest) -> LayerContents | None:
+        """What an earlier scan found; ``None`` where it is not at hand."""
+
+    def put(self, diff_id: Digest, contents: LayerContents) -> None:
+        """Keep what a scan found; doing nothing is allowed."""
+
 
 def read_rootfs(
-    image: Image, wanted: Callable[[str], bool], *, on_layer: Callable[[int, int], None] | None = None
+    image: Image,
+    wanted: Callable[[str], bool],
+    *,
+    known: KnownLayers | None = None,
+    on_progress: Callable[[LayerProgress], None] | None = None,
 ) -> Rootfs:
     """Read all layers of an image, verify their digests, and merge them.
 
     Args:
         image: stays open as long as the result is used.
         wanted: says of an absolute path (``/etc/os-release``) whether its contents will be read, so that they are
-            kept in memory as they stream past: at most 64 MiB a file and 1 GiB in all. Called from several threads.
-        on_layer: called after each layer with the number of layers done and in all.
+            kept in memory as they stream past: at most 64 MiB a file and 80 MiB in all. Called from several threads.
+        known: layers that were scanned for the same ``wanted`` before; they are not read again.
+        on_progress: called as the bytes of the layers arrive, from several threads.
 
     Raises:
         CorruptImageError: a layer is damaged, truncated or has a wrong digest.
         ImageError: a layer is compressed in an unknown way, or has more files than any honest image.
     """
-    layers, budget = image.layers, Budget()
-    contents = _scan_all(layers, wanted, budget, on_layer)
-    merged = merge(contents)
-    present = {(node.archive, node.offset) for node in merged.nodes.values() if node.kind == "file"}
-    kept = {(each.number, offset): data for each in contents for offset, data in each.kept.items()}
+    reading = _Reading(image, wanted, known, on_progress)
+    layers = reading.layers()
+    merged = merge(layers)
     rootfs = Rootfs(
-        merged.nodes,
-        kept={place: data for place, data in kept.items() if place in present},
-        fetch=_Fetcher(layers, [each.plain for each in contents]),
+        merged,
+        kept={(each.number, offset): data for each in layers for offset, data in each.kept.items()},
+        fetch=reading.fetch,
         diff_ids=image.config.diff_ids,
-        skipped=merged.skipped,
     )
     # The contents stream past under the first name of a file, which may not be the one that is wanted.
     rootfs.prefetch(PurePosixPath(path) for path in merged.hard_links if wanted(path))
     return rootfs
 
 
-def _scan_all(
-    layers: Sequence[Layer],
-    wanted: Callable[[str], bool],
-    budget: Budget,
-    on_layer: Callable[[int, int], None] | None,
-) -> list[LayerContents]:
-    contents = [LayerContents(number=number) for number in range(len(layers))]
-    stop = Event()
-    threads = os.cpu_count() or 1
-    with ThreadPoolExecutor(threads, "digest") as hashers, ThreadPoolExecutor(threads, "layer") as scanners:
-        futures = [
-            scanners.submit(_scan, layer, wanted, each, budget, hashers, stop)
-            for layer, each in zip(layers, contents, strict=True)
-        ]
-        try:
-            for done, future in enumerate(as_completed(futures), 1):
-                future.result()
-                if on_layer is not None:
-                    on_layer(done, len(futures))
-        finally:
-            stop.set()
-            for future in futures:
-                future.cancel()
-    return contents
+class _Reading:
+    def __init__(
+        self,
+        image: Image,
+        wanted: Callable[[str], bool],
+        known: KnownLayers | None,
+        on_progress: Callable[[LayerProgress], None] | None,
+    ) -> None:
+        self._image = image
+        self._wanted = wanted
+        self._known = known
+        self._on_progress = on_progress
+        self._budget = Budget()
+        self._stop = Event()
+        self._contents: list[LayerContents] = []
 
+    def layers(self) -> list[LayerContents]:
+        """What each layer says, lowest first; those that are not known are read, several at once."""
+        layers = self._image.layers
+        self._contents = [self._recalled(layer, number) for number, layer in enumerate(layers)]
+        missing = [number for number, each in enumerate(self._contents) if not each.complete]
+        if missing:
+            threads = os.cpu_count() or 1
+            with ThreadPoolExecutor(threads, "digest") as hashers, ThreadPoolExecutor(_READERS, "layer") as readers:
+                # The largest first: what is left at the end is then short.
+                order = sorted(missing, key=lambda number: -layers[number].size)
+                futures = [readers.submit(self._scan, layers[number], number, hashers) for number in order]
+                try:
+                    for future in as_completed(futures):
+                        future.result()
+                finally:
+                    self._stop.set()
+                    for future in futures:
+                        future.cancel()
+        return self._contents
 
-def _scan(
-    layer: Layer,
-    wanted: Callable[[str], bool],
-    contents: LayerContents,
-    budget: Budget,
-    hashers: Executor,
-    stop: Event,
-) -> None:
-    with LayerStream(layer, hashers, stop=stop) as stream:
-        contents.plain = stream.compression == "none"
-        chunks = stream.chunks()
-        try:
-            scan_layer(chunks, wanted, contents, budget, str(layer))
-        except CorruptImageError:
-            # A wrong digest explains a malformed tar, and is raised here at the end of the stream.
-            for _ in chunks:
-                pass
-            raise
+    def _recalled(self, layer: Layer, number: int) -> LayerContents:
+        found = self._known.get(layer.diff_id) if self._known is not None else None
+        if found is None:
+            return LayerContents(number=number)
+        if not self._budget.take_contents(sum(map(len, found.kept.values()))):
+            return LayerContents(number=number)
+        found.number = number
+        self._budget.take_names(found.names.grown(), where=str(layer))
+        self._tell(layer, number, "known", layer.size)
+        return found
 
+    def _scan(self, layer: Layer, number: int, hashers: Executor) -> None:
+        contents = self._contents[number]
+        watched = self._watched(layer, number) if self._on_progress is not None else None
+        with LayerStream(layer, hashers, stop=self._stop, on_bytes=watched) as stream:
+            contents.plain = stream.compression == "none"
+            chunks = stream.chunks()
+            try:
+                scan_layer(chunks, self._wanted, contents, self._budget, str(layer))
+            except CorruptImageError:
+                # A wrong digest explains a malformed tar, and is raised here at the end of the stream.
+                for _ in chunks:
+                    pass
+                raise
+        if self._known is not None:
+            self._known.put(layer.diff_id, contents)
+        self._tell(layer, number, "read", layer.size)
 
-class _Fetcher:
-    """Reads files of a layer again: see :data:`envsync.rootfs.tree.Fetch`."""
+    def _watched(self, layer: Layer, number: int) -> Callable[[int], None]:
+        return lambda position: self._tell(layer, number, "reading", position)
 
-    def __init__(self, layers: Sequence[Layer], plain: Sequence[bool]) -> None:
-        self._layers = layers
-        self._plain = plain
+    def _tell(self, layer: Layer, number: int, status: str, position: int) -> None:
+        if self._on_progress is not None:
+            name = (layer.digest or layer.diff_id).hex[:12]
+            told = LayerProgress(id=name, status=status, current=position, total=layer.size)
+            self._on_progress(told)
 
-    def __call__(self, number: int, entries: list[TarEntry]) -> dict[int, bytes]:
-        """Contents by offset.
+    def fetch(self, number: int, nodes: list[Node]) -> dict[int, bytes]:
+        """Contents by offset, read from a layer again: see :data:`envsync.rootfs.tree.Fetch`.
 
         Raises:
             CorruptImageError: the layer is no longer what it was.
         """
-        layer = self._layers[number]
-        if self._plain[number] and isinstance(layer, StoredLayer):
-            return {entry.offset: read_contents(entry, layer.blob.read_at) for entry in entries}
-        found: dict[int, bytes] = {}
+        layer = self._image.layers[number]
+        if self._contents[number].plain and isinstance(layer, StoredLayer) and not any(node.sparse for node in nodes):
+            return {node.offset: layer.blob.read_at(node.offset, node.size) for node in nodes}
         with ThreadPoolExecutor(2, "digest") as hashers, LayerStream(layer, hashers) as stream:
-            chunks = stream.chunks()
-            reader = TarReader(StreamSource(chunks), where=str(layer))
-            for entry in sorted(entries, key=lambda entry: entry.offset):
-                found[entry.offset] = reader.read(entry)
-            for _ in chunks:
-                pass
+            found = dict(_contents_at(stream.chunks(), {node.offset for node in nodes}, where=str(layer)))
+        contents = self._contents[number]
+        if self._known is not None:
+            contents.kept.update(found)
+            self._known.put(layer.diff_id, contents)
         return found
+
+
+def _contents_at(chunks: Iterator[memoryview], offsets: set[int], *, where: str) -> Iterator[tuple[int, bytes]]:
+    reader = TarReader(StreamSource(chunks), where=where)
+    for _, entry in reader.entries():
+        if entry.offset in offsets and entry.kind == "file" and entry.size:
+            yield entry.offset, reader.read(entry)
+    for _ in chunks:
+        pass

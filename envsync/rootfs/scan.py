@@ -1,19 +1,20 @@
 """One layer: the names in it, what it deletes, and the contents that are wanted, in one pass over its stream.
 
-Whiteouts: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts. Paths are strings as
-``/usr/bin/python3``; the root is the empty string, so that a parent plus ``/`` plus a name is a path.
+Whiteouts: https://github.com/opencontainers/image-spec/blob/main/layer.md#whiteouts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
 from envsync.errors import ImageError
 from envsync.files import READ_LIMIT
-from envsync.image.tar import StreamSource, TarEntry, TarReader
+from envsync.image.tar import StreamSource, TarReader
 from envsync.model import Skipped
+from envsync.rootfs.names import LayerNames
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -26,16 +27,19 @@ _PATH_LIMIT = 4096
 _SKIPPED_LIMIT = 100
 """Records of one layer; a hostile one could have millions."""
 
+_LINK_COST = 150
+_WHITEOUT_COST = 400
+"""Bytes of memory that a link or a whiteout takes, without its path."""
+
 
 class Budget:
-    """What the layers of one image may cost together, counted from several threads."""
+    """What the layers of one image may cost together in memory, counted from several threads."""
 
-    def __init__(self, *, contents: int = 1 << 30, names: int = 1 << 29, entries: int = 4_000_000) -> None:
-        """``contents``: bytes of files that are kept; ``names``: characters of paths; ``entries``: their number."""
+    def __init__(self, *, contents: int = 80 << 20, names: int = 112 << 20) -> None:
+        """``contents``: bytes of files that are kept; ``names``: bytes that all that is known of paths takes."""
         self._lock = Lock()
         self._contents = contents
         self._names = names
-        self._entries = entries
 
     def take_contents(self, size: int) -> bool:
         """Whether so many bytes may still be kept; if so, they are taken."""
@@ -45,21 +49,16 @@ class Budget:
             self._contents -= size
             return True
 
-    def take_names(self, names: Iterable[str], *, where: str) -> None:
-        """Count paths.
+    def take_names(self, cost: int, *, where: str) -> None:
+        """Count memory.
 
         Raises:
-            ImageError: there are more than any honest image has.
+            ImageError: it is more than any honest image takes.
         """
-        count, length = 0, 0
-        for name in names:
-            count += 1
-            length += len(name)
         with self._lock:
-            self._entries -= count
-            self._names -= length
-            if self._entries < 0 or self._names < 0:
-                raise ImageError(f"{where}: the image has too many files (expected at most 4 million)")
+            self._names -= cost
+            if self._names < 0:
+                raise ImageError(f"{where}: the image has too many files (expected two million at most)")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -67,15 +66,21 @@ class LayerContents:
     """What one layer says. Of several entries with one name, the last counts."""
 
     number: int
-    entries: dict[str, TarEntry] = field(default_factory=dict)
-    """By path; without whiteouts."""
+    complete: bool = False
+    """Whether the whole layer was scanned, and its digests verified."""
+    names: LayerNames = field(default_factory=LayerNames)
+    """All but whiteouts."""
+    conflicts: frozenset[str] = frozenset()
+    """Folders with something in them of which the layer itself says that they are none."""
     whiteouts: set[str] = field(default_factory=set)
     """Paths that are deleted in the layers below."""
     opaque: set[str] = field(default_factory=set)
     """Folders whose contents in the layers below are deleted."""
+    hard_links: list[int] = field(default_factory=list)
+    """Rows of hard links."""
     kept: dict[int, bytes] = field(default_factory=dict)
     """Contents of wanted files, by offset."""
-    undecodable: set[str] = field(default_factory=set)
+    undecodable: list[str] = field(default_factory=list)
     """Paths that are not UTF-8, or links whose target is not: they take part in the merging and are then left out."""
     plain: bool = False
     """Whether the layer is stored uncompressed, so that offsets of its tar are offsets of its blob."""
@@ -90,12 +95,22 @@ class LayerContents:
         else:
             self.skipped_more += 1
 
+    def undecoded(self, path: str) -> None:
+        """Record a path that no text can hold."""
+        if len(self.undecodable) < _SKIPPED_LIMIT:
+            self.undecodable.append(path)
+        else:
+            self.skipped_more += 1
+
 
 def _shown(text: str) -> str:
     """As Unicode, and not endless."""
     proper = text[:300].encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return proper[:300] + "…" if len(text) > 300 else proper
 
+
+_UNUSUAL = re.compile(r"//|/\Z|/\.{1,2}(?:/|\Z)|/\.wh\.").search
+"""Finds what a name in its plainest form does not have."""
 
 _COUNTED = 4096
 """Entries between two looks at the budget."""
@@ -110,35 +125,47 @@ def scan_layer(
         CorruptImageError: the tar is malformed, or the stream does not have its digest.
         ImageError: more files than any honest image has.
     """
-    reader = TarReader(StreamSource(chunks), where=where, archive=contents.number)
-    entries, kept = contents.entries, contents.kept
-    names: list[str] = []
+    reader = TarReader(StreamSource(chunks), where=where)
+    names, kept = contents.names, contents.kept
+    cost, since = 0, 0
     for name, entry in reader.entries():
-        path = "/" + name
-        if "/." in path or "//" in path or path[-1] == "/" or len(path) > _PATH_LIMIT or not path.isascii():
+        path = name[1:] if name[:2] == "./" else f"/{name}"
+        if len(path) > _PATH_LIMIT or _UNUSUAL(path) or not path.isascii():
             proper = _proper_path(name, contents)
             if proper is None:
+                cost += _WHITEOUT_COST
                 continue
             path = proper
         kind = entry.kind
-        if not path and kind != "directory":
-            contents.skip(name, "the root cannot be anything but a folder")
+        if not path:
+            if kind != "directory":
+                contents.skip(name, "the root cannot be anything but a folder")
             continue
         if kind == "unknown":
             contents.skip(name, "a tar entry of an unknown type")
             continue
-        if kind == "symlink" and not (entry.link.isascii() or is_utf8(entry.link)):
-            contents.undecodable.add(path)
-        entries[path] = entry
-        names.append(path)
-        if len(names) == _COUNTED:
-            budget.take_names(names, where=where)
-            names.clear()
+        if entry.link:
+            cost += _LINK_COST + 2 * len(entry.link)
+            if kind == "hardlink":
+                contents.hard_links.append(len(names))
+            elif not (entry.link.isascii() or is_utf8(entry.link)):
+                contents.undecoded(path)
+        names.add(path, entry)
+        since += 1
+        if since == _COUNTED:
+            budget.take_names(cost + names.grown(), where=where)
+            cost = since = 0
         if kind == "file" and wanted(path) and entry.size <= READ_LIMIT and budget.take_contents(entry.size):
             kept[entry.offset] = reader.read(entry)
-    budget.take_names(names, where=where)
     for _ in chunks:
         pass
+    for path in contents.opaque:
+        names.open_folder(path)
+    for path in contents.whiteouts:
+        names.open_folder(path.rpartition("/")[0])
+    budget.take_names(cost + names.grown(), where=where)
+    contents.conflicts = names.settle()
+    contents.complete = True
 
 
 def _proper_path(name: str, contents: LayerContents) -> str | None:
@@ -154,7 +181,7 @@ def _proper_path(name: str, contents: LayerContents) -> str | None:
         contents.skip(name, "its path contains a NUL")
         return None
     if not path.isascii() and not is_utf8(path):
-        contents.undecodable.add(path)
+        contents.undecoded(path)
     if "/" + _WHITEOUT not in path:
         return path
     parent, _, base = path.rpartition("/")

@@ -3,122 +3,107 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
-from typing import Literal
 
 from envsync.errors import CorruptImageError
 from envsync.files import READ_LIMIT, FileInfo, FileReadError
-from envsync.image.tar import TarEntry
-from envsync.model import Skipped
 from envsync.reference import Digest
+from envsync.rootfs.merge import Merged
+from envsync.rootfs.names import Node
 
-_KEPT_LIMIT = 1 << 30
-"""Bytes of contents in memory."""
+_FETCHED_LIMIT = 64 << 20
+"""Bytes of contents that are fetched at once."""
 
 _HOPS = 40
 """Symbolic links on the way to a file: what Linux allows."""
 
-Fetch = Callable[[int, list[TarEntry]], dict[int, bytes]]
-"""Reads files of one layer again: number of the layer and entries in; contents by offset out."""
+_REMEMBERED = 4096
+"""Folders whose real paths are remembered."""
+
+Fetch = Callable[[int, list[Node]], dict[int, bytes]]
+"""Reads files of one layer again: number of the layer and nodes in; contents by offset out."""
 
 
 class Rootfs:
     """Implements :class:`envsync.files.SearchableTree` for an image. Usable until the image is closed."""
 
     def __init__(
-        self,
-        nodes: Mapping[str, TarEntry],
-        *,
-        kept: dict[tuple[int, int], bytes],
-        fetch: Fetch,
-        diff_ids: tuple[Digest, ...],
-        skipped: tuple[Skipped, ...] = (),
+        self, merged: Merged, *, kept: dict[tuple[int, int], bytes], fetch: Fetch, diff_ids: tuple[Digest, ...]
     ) -> None:
         """``kept`` holds contents by number of the layer and offset."""
-        self._nodes = nodes
+        self._merged = merged
         self._kept = kept
         self._fetch = fetch
         self._diff_ids = diff_ids
-        self._children: dict[str, list[str]] | None = None
-        self._searchable: list[str] | None = None
-        self.skipped = skipped
+        self._real: dict[str, str | None] = {}
+        self.skipped = merged.skipped
         """Entries that were ignored: their paths escape the root, are not UTF-8, or they link to nothing."""
 
     def stat(self, path: PurePosixPath) -> FileInfo | None:
         """See :meth:`envsync.files.FileTree.stat`."""
-        real = self._resolve(str(path))
-        if real is None:
+        found = self._resolve(str(path))
+        if found is None:
             return None
-        node = self._nodes[real]
-        kind: Literal["file", "directory", "other"] = "other"
-        if node.kind in ("file", "directory"):
-            kind = "file" if node.kind == "file" else "directory"
+        real, node = found
         return FileInfo(
             path=PurePosixPath(real or "/"),
-            kind=kind,
+            kind=node.kind if node.kind in ("file", "directory") else "other",
             size=node.size,
             mode=node.mode,
-            layer=self._diff_ids[node.archive] if node.archive >= 0 else None,
+            layer=self._diff_ids[node.layer] if node.layer >= 0 else None,
         )
 
     def readlink(self, path: PurePosixPath) -> PurePosixPath | None:
         """See :meth:`envsync.files.FileTree.readlink`."""
-        real = self._resolve(str(path), follow_last=False)
-        node = self._nodes.get(real) if real is not None else None
-        return PurePosixPath(node.link) if node is not None and node.kind == "symlink" else None
+        found = self._resolve(str(path), follow_last=False)
+        return PurePosixPath(found[1].link) if found is not None and found[1].kind == "symlink" else None
 
     def list(self, path: PurePosixPath) -> tuple[str, ...]:
         """See :meth:`envsync.files.FileTree.list`."""
-        if self._children is None:
-            self._children = {}
-            for each in self._nodes:
-                if each:
-                    parent, _, name = each.rpartition("/")
-                    self._children.setdefault(parent, []).append(name)
-        real = self._resolve(str(path))
-        return tuple(sorted(self._children.get(real, ()))) if real is not None else ()
+        found = self._resolve(str(path))
+        return self._merged.names(found[0]) if found is not None else ()
 
     def read(self, path: PurePosixPath, *, limit: int = READ_LIMIT) -> bytes:
         """See :meth:`envsync.files.FileTree.read`.
 
         A file whose contents were not kept is read from its layer again: see :meth:`prefetch` for several of them.
         """
-        real = self._resolve(str(path))
-        if real is None:
+        found = self._resolve(str(path))
+        if found is None:
             raise FileReadError(f"{path}: does not exist in the image")
-        node = self._nodes[real]
+        node = found[1]
         if node.kind != "file":
             raise FileReadError(f"{path}: not a regular file")
         if node.size > limit:
             raise FileReadError(f"{path}: larger than {limit} bytes")
         if not node.size:
             return b""
-        kept = self._kept.get((node.archive, node.offset))
+        kept = self._kept.get((node.layer, node.offset))
         if kept is not None:
             return kept
         try:
-            return self._fetch(node.archive, [node])[node.offset]
+            return self._fetch(node.layer, [node])[node.offset]
         except CorruptImageError as error:
             raise FileReadError(f"{path}: cannot be read: {error.message}", hint=error.hint) from error
 
     def prefetch(self, paths: Iterable[PurePosixPath]) -> None:
         """Fetch and keep the contents of several files, in one pass over each layer that has some of them.
 
-        What :meth:`read` would refuse is passed over, and so is what would make more than 1 GiB in memory.
+        What :meth:`read` would refuse is passed over, and so is what would make more than 64 MiB.
 
         Raises:
             CorruptImageError: a layer is no longer what it was.
         """
-        missing: dict[int, dict[int, TarEntry]] = {}
-        room = _KEPT_LIMIT - sum(map(len, self._kept.values()))
+        missing: dict[int, dict[int, Node]] = {}
+        room = _FETCHED_LIMIT
         for path in paths:
-            real = self._resolve(str(path))
-            node = self._nodes[real] if real is not None else None
+            found = self._resolve(str(path))
+            node = found[1] if found is not None else None
             if node is None or node.kind != "file" or not 0 < node.size <= min(READ_LIMIT, room):
                 continue
-            here = missing.setdefault(node.archive, {})
-            if (node.archive, node.offset) not in self._kept and node.offset not in here:
+            here = missing.setdefault(node.layer, {})
+            if (node.layer, node.offset) not in self._kept and node.offset not in here:
                 here[node.offset] = node
                 room -= node.size
         for number, nodes in missing.items():
@@ -129,28 +114,49 @@ class Rootfs:
 
     def search(self, pattern: str) -> tuple[PurePosixPath, ...]:
         """See :meth:`envsync.files.SearchableTree.search`."""
-        if self._searchable is None:
-            self._searchable = sorted(path for path, node in self._nodes.items() if node.kind in ("file", "symlink"))
         matches = re.compile(pattern).fullmatch
-        return tuple(PurePosixPath(path) for path in self._searchable if matches(path))
+        nodes = ((path, self._merged.node(path)) for path in sorted(self._merged.named(matches)))
+        return tuple(PurePosixPath(path) for path, node in nodes if node and node.kind in ("file", "symlink"))
 
-    def _resolve(self, path: str, *, follow_last: bool = True) -> str | None:
-        """The real path (the root is empty) that ``path`` leads to; ``None`` where nothing is."""
-        nodes = self._nodes
-        node = nodes.get(path)
-        if node is not None and path and (node.kind != "symlink" or not follow_last):
-            return path
+    def _resolve(self, path: str, *, follow_last: bool = True) -> tuple[str, Node] | None:
+        """The real path (the root is empty) that ``path`` leads to and what is there; ``None`` where nothing is."""
+        if path == "/":
+            path = ""
+        node = self._merged.node(path)
+        if node is not None and (node.kind != "symlink" or not follow_last):
+            return path, node
+        parent, _, name = path.rpartition("/")
+        if parent and node is None and name not in ("", ".", ".."):
+            # Folders are asked about again and again: what their links lead to is remembered.
+            real = self._real_folder(parent)
+            if real is None:
+                return None
+            path = f"{real}/{name}"
+        return self._walk(path, follow_last=follow_last)
+
+    def _real_folder(self, path: str) -> str | None:
+        if path not in self._real:
+            found = self._walk(path, follow_last=True)
+            if len(self._real) >= _REMEMBERED:
+                self._real.clear()
+            self._real[path] = found[0] if found is not None and found[1].kind == "directory" else None
+        return self._real[path]
+
+    def _walk(self, path: str, *, follow_last: bool) -> tuple[str, Node] | None:
+        find = self._merged.node
         waiting = path.split("/")[::-1]
         real, hops = "", 0
+        node = find(real)
         while waiting:
             part = waiting.pop()
             if part in ("", "."):
                 continue
             if part == "..":
                 real = real.rpartition("/")[0]
+                node = find(real)
                 continue
             real = f"{real}/{part}"
-            node = nodes.get(real)
+            node = find(real)
             if node is None:
                 return None
             rest = any(part not in ("", ".") for part in waiting)
@@ -158,8 +164,9 @@ class Rootfs:
                 hops += 1
                 if hops > _HOPS:
                     return None
-                real = "" if node.link.startswith("/") else real.rpartition("/")[0]
                 waiting.extend(node.link.split("/")[::-1])
+                real = "" if node.link.startswith("/") else real.rpartition("/")[0]
+                node = find(real)
             elif rest and node.kind != "directory":
                 return None
-        return real
+        return (real, node) if node is not None else None

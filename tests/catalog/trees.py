@@ -36,7 +36,7 @@ class SearchedFolder(KeptFiles):
             links = [name for name in folders if Path(folder, name).is_symlink()]
             for name in files + links:
                 path = str(Path(folder, name)).removeprefix(self._prefix)
-                if re.fullmatch(pattern, path):
+                if re.fullmatch(pattern, name):
                     found.append(PurePosixPath(path))
         return tuple(sorted(found))
 

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envsync.image.tar import TarEntry
 from envsync.reference import Digest
 from envsync.rootfs.merge import merge
+from envsync.rootfs.names import Node
 from envsync.rootfs.scan import Budget, LayerContents, scan_layer
 from envsync.rootfs.tree import Rootfs
 from tests.image.layers import Folder, Item, Link, sha, tar_layer
@@ -111,11 +111,11 @@ def read(tars: list[bytes]) -> Rootfs:
         found.append(contents)
     kept = {(each.number, offset): data for each in found for offset, data in each.kept.items()}
 
-    def never(number: int, entries: list[TarEntry]) -> dict[int, bytes]:
-        raise AssertionError((number, entries))
+    def never(number: int, nodes: list[Node]) -> dict[int, bytes]:
+        raise AssertionError((number, nodes))
 
     ids = tuple(Digest(sha(tar)) for tar in tars)
-    return Rootfs(merge(found).nodes, kept=kept, fetch=never, diff_ids=ids)
+    return Rootfs(merge(found), kept=kept, fetch=never, diff_ids=ids)
 
 
 def as_model(rootfs: Rootfs, folder: str = "") -> Model:
