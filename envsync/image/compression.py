@@ -178,3 +178,24 @@ class _Chunks:
             self._rest = chunk
         taken, self._rest = self._rest[:size], self._rest[size:]
         return taken
+
+
+def pack(data: bytes) -> bytes:
+    """Compress what is kept on this machine."""
+    import zstandard
+
+    return zstandard.ZstdCompressor(level=1).compress(data)
+
+
+def unpack(data: bytes) -> bytes:
+    """What :func:`pack` compressed.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    import zstandard
+
+    try:
+        return zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
+    except zstandard.ZstdError as error:
+        raise ValueError(str(error)) from error

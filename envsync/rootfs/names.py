@@ -255,7 +255,11 @@ class LayerNames:
 
     @classmethod
     def unpack(cls, packed: PackedNames) -> LayerNames:
-        """What :meth:`pack` gave."""
+        """What :meth:`pack` gave.
+
+        Raises:
+            ValueError: it is something else.
+        """
         names = cls()
         paths = str(packed.folders, "utf-8", "surrogateescape").split("\0")[:-1]
         names.folders = {path: number for number, path in enumerate(paths)}
@@ -267,6 +271,10 @@ class LayerNames:
         names._previous = array("I", packed.previous)
         names._offsets = array("Q", packed.offsets)
         names._facts = array("Q", packed.facts)
+        names._folder_names = sum(map(len, paths))
+        rows = (names._starts, names._parents, names._previous, names._offsets, names._facts)
+        if {len(column) for column in rows} != {len(names)} or len(names._last) != len(paths):
+            raise ValueError("columns of different lengths")
         return names
 
 

@@ -15,6 +15,7 @@ from envsync.image.protocol import Image, Layer, LayerProgress
 from envsync.image.stream import LayerStream
 from envsync.image.tar import StreamSource, TarReader
 from envsync.reference import Digest
+from envsync.rootfs.codec import decode, encode
 from envsync.rootfs.merge import merge
 from envsync.rootfs.names import Node
 from envsync.rootfs.scan import Budget, LayerContents, scan_layer
@@ -25,12 +26,12 @@ _READERS = 4
 
 
 class KnownLayers(Protocol):
-    """Where what a scan found may be kept, by the diff ID of the layer."""
+    """Where what a scan found may be kept, by the diff ID of the layer, as :mod:`envsync.rootfs.codec` encodes it."""
 
-    def get(self, diff_id: Digest) -> LayerContents | None:
+    def get(self, diff_id: Digest) -> bytes | None:
         """What an earlier scan found; ``None`` where it is not at hand."""
 
-    def put(self, diff_id: Digest, contents: LayerContents) -> None:
+    def put(self, diff_id: Digest, data: bytes) -> None:
         """Keep what a scan found; doing nothing is allowed."""
 
 
@@ -105,12 +106,10 @@ class _Reading:
         return self._contents
 
     def _recalled(self, layer: Layer, number: int) -> LayerContents:
-        found = self._known.get(layer.diff_id) if self._known is not None else None
-        if found is None:
+        data = self._known.get(layer.diff_id) if self._known is not None else None
+        found = decode(data, number) if data is not None else None
+        if found is None or not self._budget.take_contents(sum(map(len, found.kept.values()))):
             return LayerContents(number=number)
-        if not self._budget.take_contents(sum(map(len, found.kept.values()))):
-            return LayerContents(number=number)
-        found.number = number
         self._budget.take_names(found.names.grown(), where=str(layer))
         self._tell(layer, number, "known", layer.size)
         return found
@@ -129,7 +128,7 @@ class _Reading:
                     pass
                 raise
         if self._known is not None:
-            self._known.put(layer.diff_id, contents)
+            self._known.put(layer.diff_id, encode(contents))
         self._tell(layer, number, "read", layer.size)
 
     def _watched(self, layer: Layer, number: int) -> Callable[[int], None]:
@@ -155,7 +154,7 @@ class _Reading:
         contents = self._contents[number]
         if self._known is not None:
             contents.kept.update(found)
-            self._known.put(layer.diff_id, contents)
+            self._known.put(layer.diff_id, encode(contents))
         return found
 
 
