@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("pull", "create", "diff", "images")
+COMMANDS = ("pull", "create", "diff", "images", "cache info", "cache clear")
 
 
 SETTINGS = """## What a project can keep in pyproject.toml
@@ -32,6 +32,8 @@ An unknown key or value is an error.
 | variable | what |
 | --- | --- |
 | `ENVSYNC_LOCKFILES` | the folder of lock directories |
+| `ENVSYNC_CACHE_DIR` | the folder of the cache |
+| `XDG_CACHE_HOME` | where its folder `envsync` is otherwise; `~/.cache`, or `~/Library/Caches` on macOS, if not set |
 | `ENVSYNC_DEBUG` | `1`: print the traceback of an internal error |
 | `DOCKER_HOST`, `DOCKER_CONFIG` | the engine and its credentials, as for Docker itself |
 | `UV_*`, `PIP_*`, `uv.toml`, `pip.conf`, netrc | indexes, caches and certificates, as for uv and pip themselves |
@@ -60,7 +62,7 @@ def cli_reference() -> str:
         "everything else to stderr.",
     ]
     for command in ("", *COMMANDS):
-        words = [sys.executable, "-m", "envsync", *([command] if command else []), "--help"]
+        words = [sys.executable, "-m", "envsync", *command.split(), "--help"]
         env = {**os.environ, "COLUMNS": "100", "TERM": "dumb", "PYTHONPATH": str(ROOT)}
         shown = subprocess.run(words, env=env, check=True, capture_output=True, text=True).stdout
         text = shown.replace("python -m envsync", "envsync").strip()

@@ -38,6 +38,7 @@ def run(
     cwd: Path | None = None,
     check: bool = True,
     on_line: Callable[[str], None] | None = None,
+    tied: bool = False,
 ) -> Completed:
     """Run a program without input and wait for it; on any exception its whole process group is ended.
 
@@ -48,27 +49,32 @@ def run(
         cwd: the folder to run in.
         check: raise when the exit status is not 0.
         on_line: called with each line of stderr as it appears.
+        tied: also end its process group when this process is killed, which then has no chance to do it.
 
     Raises:
         CommandError: the program cannot be started, runs out of time, or (with ``check``) fails.
     """
     words = [str(word) for word in command]
     shown = without_credentials(shlex.join(words))
-    try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env={name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None},
-            cwd=cwd,
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise CommandError(f"{words[0]}: cannot be started: {error.strerror}") from error
-    output, errors, ended = _drain(process, timeout, on_line)
+    variables = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
+    with _Guard() if tied else contextlib.nullcontext() as guard:
+        try:
+            process = subprocess.Popen(
+                words,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+                env=variables,
+                cwd=cwd,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise CommandError(f"{words[0]}: cannot be started: {error.strerror}") from error
+        if guard is not None:
+            guard.watch(process)
+        output, errors, ended = _drain(process, timeout, on_line)
     if not ended:
         raise CommandError(f"{shown}: still running after {timeout:g} s", output=_last_lines(errors))
     done = Completed(
@@ -80,6 +86,43 @@ def run(
     if check and done.returncode:
         raise CommandError(f"{shown}: exit status {done.returncode}", output=_last_lines(errors))
     return done
+
+
+class _Guard:
+    """A shell that ends a process group when this process, which holds the other end of its input, is gone.
+
+    Linux has a signal for this, PR_SET_PDEATHSIG, but a program would have to be started by code that runs between
+    fork and exec, which is not safe beside threads; and its own children would go on.
+    """
+
+    _SCRIPT = 'read -r group && { read -r _; kill -s KILL -- "-$group"; }'
+
+    def __init__(self) -> None:
+        self._shell: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> _Guard:
+        with contextlib.suppress(OSError):  # without a shell nothing is guarded, and the next run tidies up
+            self._shell = subprocess.Popen(
+                ["/bin/sh", "-c", self._SCRIPT],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        return self
+
+    def watch(self, process: subprocess.Popen[str]) -> None:
+        """Tell it which group."""
+        if self._shell is not None and self._shell.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._shell.stdin.write(b"%d\n" % process.pid)
+                self._shell.stdin.flush()
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        if self._shell is not None:
+            if kind is None:  # otherwise it is left to do its work
+                self._shell.kill()
+            self._shell.communicate()
 
 
 def _drain(

@@ -23,6 +23,12 @@ class WriteError(EnvsyncError):
 STAGING = ".envsync-"
 """All names that envsync makes beside a target begin with this, then the target's name."""
 
+_MADE = re.compile(re.escape(STAGING) + r"(?P<target>.+)\.(?P<maker>[0-9]+)-[0-9a-f]{8}", re.DOTALL)
+_GONE = "gone"
+"""Takes the place of the target's name in the names of folders that are being removed."""
+_made_here: set[str] = set()
+"""Temporary names of this process. In a container, the one that was killed may have had the same ID."""
+
 
 def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     """Make ``target`` a folder of exactly ``files``; an existing folder is replaced in one step.
@@ -44,7 +50,8 @@ def staged_folder(target: Path) -> Iterator[Path]:
         WriteError: the place beside ``target`` is not writable, or fills up.
     """
     discard_leftovers(target)
-    staging = target.parent / _temporary_name(target)
+    staging = target.parent / temporary_name(target.name)
+    new_parents = [parent for parent in target.parents if not os.path.lexists(parent)]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         staging.mkdir()
@@ -57,6 +64,9 @@ def staged_folder(target: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
+        with contextlib.suppress(OSError):  # the first one is not empty where the target was made
+            for parent in new_parents:
+                parent.rmdir()
 
 
 def replace_folder(staging: Path, target: Path) -> None:
@@ -76,27 +86,41 @@ def replace_folder(staging: Path, target: Path) -> None:
 def discard_leftovers(target: Path) -> None:
     """Tidy up after an interrupted run: put the old folder back where only it is left, remove half-made ones."""
     aside = target.parent / f"{STAGING}{target.name}.old"
-    if aside.exists() and not target.exists():
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        if aside.exists() and not target.exists():
             aside.rename(target)
-    if target.parent.is_dir():
-        ours = re.compile(re.escape(f"{STAGING}{target.name}.") + r"(?:(?P<maker>[0-9]+)-[0-9a-f]{8}|old)")
-        for entry in target.parent.iterdir():
-            match = ours.fullmatch(entry.name)
-            if match is not None and not (match["maker"] and _is_alive(int(match["maker"]))):
+    with contextlib.suppress(OSError):
+        for entry in list(target.parent.iterdir()):
+            if entry.name == aside.name or leftover_of(entry.name) in (target.name, _GONE):
                 _remove(entry)
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder; under another name first, so that whatever still works in it fails instead of going astray."""
-    gone = folder.with_name(f"{STAGING}gone.{os.getpid()}-{secrets.token_hex(4)}")
+def _remove(leftover: Path) -> None:
+    """Remove it; under another name first, so that whatever still works in a folder fails instead of going astray."""
+    gone = leftover.with_name(temporary_name(_GONE))
     with contextlib.suppress(OSError):
-        folder = folder.rename(gone)
-    shutil.rmtree(folder, ignore_errors=True)
+        leftover = leftover.rename(gone)
+    if leftover.is_dir() and not leftover.is_symlink():
+        shutil.rmtree(leftover, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            leftover.unlink()
 
 
-def _temporary_name(target: Path) -> str:
-    return f"{STAGING}{target.name}.{os.getpid()}-{secrets.token_hex(4)}"
+def temporary_name(target: str) -> str:
+    """A new name for what is to become, or to replace, a file or folder of the name ``target``."""
+    name = f"{STAGING}{target}.{os.getpid()}-{secrets.token_hex(4)}"
+    _made_here.add(name)
+    return name
+
+
+def leftover_of(name: str) -> str | None:
+    """The target of a temporary name whose maker no longer runs; ``None`` for every other name."""
+    match = _MADE.fullmatch(name)
+    if match is None or name in _made_here:
+        return None
+    maker = int(match["maker"])
+    return match["target"] if maker == os.getpid() or not _is_alive(maker) else None
 
 
 def _is_alive(maker: int) -> bool:
@@ -116,7 +140,8 @@ def write_file(target: Path, data: bytes) -> None:
     Raises:
         WriteError: says why not.
     """
-    temporary = target.parent / _temporary_name(target)
+    discard_leftovers(target)
+    temporary = target.parent / temporary_name(target.name)
     try:
         temporary.write_bytes(data)
         temporary.replace(target)

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -51,3 +55,43 @@ def test_lines_arrive_as_they_are_printed_and_cannot_move_the_cursor() -> None:
 def test_environment_and_folder(tmp_path: Path) -> None:
     done = run(python("import os; print(os.environ['X'], os.getcwd())"), timeout=30, env={"X": "1"}, cwd=tmp_path)
     assert done.stdout.split() == ["1", str(tmp_path.resolve())]
+
+
+def is_running(process: int) -> bool:
+    shown = subprocess.run(["ps", "-o", "stat=", "-p", str(process)], capture_output=True, text=True, check=False)
+    return shown.stdout.strip() != "" and not shown.stdout.startswith("Z")
+
+
+TIED = """
+from envsync.process import run
+program = "sleep 60 & echo $! >&2; echo $$ >&2; wait"
+run(["sh", "-c", program], timeout=60, tied=True, on_line=lambda line: print(line, flush=True))
+"""
+
+
+@pytest.mark.parametrize("whole_group", [False, True])
+def test_what_is_tied_ends_with_this_process_however_it_ends(whole_group: bool) -> None:
+    words = [sys.executable, "-c", TIED]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert process.stdout is not None
+    with process.stdout:
+        started = [int(process.stdout.readline()) for _ in range(2)]
+    assert all(map(is_running, started))
+    (os.killpg if whole_group else os.kill)(process.pid, signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 10
+    while any(map(is_running, started)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    left = [one for one in started if is_running(one)]
+    for one in left:
+        os.kill(one, signal.SIGKILL)
+    assert left == []
+
+
+def test_what_is_tied_is_as_any_other() -> None:
+    done = run(python("import sys; print('out'); sys.exit(3)"), timeout=30, check=False, tied=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "")
+    with pytest.raises(CommandError, match="no-such-program: cannot be started: No such file or directory"):
+        run(["no-such-program"], timeout=5, tied=True)
+    with pytest.raises(CommandError, match=r"still running after 0\.2 s"):
+        run(["sleep", "60"], timeout=0.2, tied=True)

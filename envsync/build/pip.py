@@ -175,6 +175,7 @@ def _run(request: Request, command: Sequence[str | Path]) -> Completed:
             env=environment,
             check=False,
             on_line=lambda text: request.on_event(Line(text=text)),
+            tied=True,
         )
     except CommandError as error:
         raise BuildError(f"pip: {error.message}", output=error.output, hint=error.hint) from error

@@ -161,7 +161,7 @@ def _uv(words: Sequence[str | Path], *, timeout: float, request: Request | None 
         check_is_venv(request.env)
     try:
         command = [find_uv_bin(), *words]
-        return run(command, timeout=timeout, env=tool_environment(), check=False, on_line=tell)
+        return run(command, timeout=timeout, env=tool_environment(), check=False, on_line=tell, tied=True)
     except FileNotFoundError as error:
         raise BuildError("uv: its program is missing", hint="Reinstall envsync, or use --backend pip.") from error
     except CommandError as error:

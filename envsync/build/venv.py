@@ -26,7 +26,7 @@ from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
 from envsync.model import Snapshot
 from envsync.names import normalized
-from envsync.writing import replace_folder, staged_folder, write_file
+from envsync.writing import discard_leftovers, replace_folder, staged_folder, write_file
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
@@ -135,6 +135,7 @@ class _Job(Struct, frozen=True, kw_only=True):
 
     def update(self, old: Marker) -> Built:
         """Change what differs, or nothing."""
+        discard_leftovers(self.place / MARKER_NAME)
         known = old.not_reproducible if old.lock.snapshot == self.lock_id.snapshot else ()
         lacking = tuple(one for one in known if one not in self.plan.not_reproducible)
         absent = {normalized(one.name) for one in lacking}

@@ -11,6 +11,7 @@ import typer
 
 from envsync import __version__
 from envsync.cli import console
+from envsync.cli.cache import cache
 from envsync.cli.create import create
 from envsync.cli.diff import diff
 from envsync.cli.images import images
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (pull, create, diff, images):
     app.command()(guarded(command))
+app.add_typer(cache, name="cache")
 
 
 def _show_version(wanted: bool) -> None:
