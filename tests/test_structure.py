@@ -40,9 +40,19 @@ MAY_IMPORT = {
     "diff": {"build", "drift", "local", "locate", "lock", "pull", "settings"},
 }
 OWNERS = {
-    "docker": {"envsync/image/engine.py", "envsync/image/engine_container.py"},
+    "docker": {
+        "envsync/image/engine.py",
+        "envsync/image/engine_container.py",
+        "envsync/image/registry/credentials.py",  # what docker login stored
+    },
     "subprocess": {"envsync/process.py", "envsync/probe/describe.py"},  # the latter runs inside images
+    "truststore": {"envsync/image/registry/connections.py"},
     "typer": {"envsync/cli"},
+    "urllib3": {
+        "envsync/image/engine.py",  # what the SDK lets through
+        "envsync/image/registry/connections.py",
+        "envsync/image/registry/transport.py",
+    },
     "rich": {"envsync/cli"},
     "uv": {"envsync/build/uv.py"},
     "isal": {"envsync/image/compression.py"},

@@ -251,6 +251,21 @@ def check_layer_count(config: ConfigFile, layers: int, *, where: str) -> None:
         raise CorruptImageError(f"{where}: {layers} layers, but its config has {len(config.diff_ids)} diff IDs")
 
 
+def check_readable(layer: Descriptor, *, held: bool, where: str) -> None:
+    """Make sure that a layer is of a kind that can be read; ``held``: whether its blob is with the image.
+
+    Raises:
+        ImageError: it is encrypted, or foreign and elsewhere.
+    """
+    if layer.encrypted:
+        raise ImageError(f"{where}: encrypted ({printable(layer.media_type)})", hint="Decrypt the image first.")
+    if layer.foreign and not held:
+        raise ImageError(
+            f"{where}: a foreign layer ({printable(layer.media_type)}), which is not in the image",
+            hint="Ask its vendor for it.",
+        )
+
+
 def parse_docker_manifest(data: bytes, *, where: str) -> tuple[DockerEntry, ...]:
     """Parse the ``manifest.json`` of ``docker save``.
 

@@ -5,31 +5,28 @@ https://github.com/opencontainers/image-spec/blob/main/image-layout.md
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from msgspec import Struct
-
 from envsync.errors import CorruptImageError, ImageError
 from envsync.image.blob import Blob, StoredLayer
 from envsync.image.manifest import (
     CONFIG_LIMIT,
-    INDEX_TYPES,
     MANIFEST_LIMIT,
     Descriptor,
     Index,
     Manifest,
     check_layer_count,
     check_layout_version,
+    check_readable,
     parse_config,
     parse_manifest,
 )
 from envsync.image.protocol import ConfigFile
 from envsync.image.selection import (
     check_platform,
-    choose_platform,
+    choose_manifest,
     default_platforms,
     full_name,
     listed,
+    read_manifest,
     same_image_name,
 )
 from envsync.image.stored import BlobStore, StoredImage
@@ -37,15 +34,6 @@ from envsync.reference import Digest, Platform
 
 _REF_NAME = "org.opencontainers.image.ref.name"
 _CONTAINERD_NAME = "io.containerd.image.name"
-_DEPTH_LIMIT = 8
-_MANIFEST_COUNT_LIMIT = 1000
-
-
-class _Leaf(Struct, frozen=True, kw_only=True):
-    """A manifest of an index, which may be nested, and whose blob is at hand."""
-
-    descriptor: Descriptor
-    blob: Blob
 
 
 def read_layout(store: BlobStore, tag: str | None, platform: Platform | None) -> StoredImage:
@@ -69,9 +57,9 @@ def read_layout(store: BlobStore, tag: str | None, platform: Platform | None) ->
     if isinstance(index, Manifest):
         raise CorruptImageError(f"{place}: a manifest (expected an index)")
     named = _choose_name(index, tag, where)
-    leaf = _choose_leaf(store, named, platform)
-    name = _name_of(named[0])
-    return _open_manifest(store, leaf, platform, name)
+    documents = _Documents(store)
+    chosen = choose_manifest(documents, named, platform, default_platforms())
+    return _open_manifest(store, documents, chosen, platform, _name_of(named[0]))
 
 
 def _other_format(store: BlobStore) -> str | None:
@@ -108,54 +96,34 @@ def _name_of(descriptor: Descriptor) -> str | None:
     return next((name for name in map(full_name, _labels(descriptor)) if name), None)
 
 
-def _choose_leaf(store: BlobStore, named: tuple[Descriptor, ...], platform: Platform | None) -> _Leaf:
-    leaves = list(_leaves(store, named, _DEPTH_LIMIT, [0]))
-    if not leaves:
-        raise CorruptImageError(f"{store.place}: the manifest {named[0].digest} is missing")
-    if len(leaves) == 1:
-        return leaves[0]
-    candidates = [(leaf.descriptor.platform or _platform_of(store, leaf), leaf) for leaf in leaves]
-    return choose_platform(candidates, platform, where=store.place, defaults=default_platforms())
+class _Documents:
+    """Manifests and configs in files: a :class:`envsync.image.selection.Documents`."""
 
+    def __init__(self, store: BlobStore) -> None:
+        self.place = store.place
+        self._store = store
 
-def _leaves(store: BlobStore, descriptors: tuple[Descriptor, ...], depth: int, count: list[int]) -> Iterator[_Leaf]:
-    """Manifests below ``descriptors``. Those that the store lacks (another platform's, mostly) are left out."""
-    for descriptor in descriptors:
-        blob = store.find(_blob_path(descriptor.digest))
-        if descriptor.attestation or blob is None:
-            continue
-        count[0] += 1
-        if count[0] > _MANIFEST_COUNT_LIMIT or not depth:
-            raise CorruptImageError(f"{store.place}: its indexes are nested too deeply, or too many")
-        if descriptor.media_type in INDEX_TYPES:
-            index = _manifest(store, descriptor, blob)
-            if isinstance(index, Manifest):
-                raise CorruptImageError(f"{store.place}: index {descriptor.digest.short}: a manifest")
-            yield from _leaves(store, index.manifests, depth - 1, count)
-        else:
-            yield _Leaf(descriptor=descriptor, blob=blob)
+    def holds(self, descriptor: Descriptor) -> bool:
+        return self._store.find(_blob_path(descriptor.digest)) is not None
+
+    def manifest(self, descriptor: Descriptor) -> Manifest | Index:
+        where = f"{self.place}: manifest {descriptor.digest.short}"
+        return parse_manifest(self._read(descriptor, "manifest", MANIFEST_LIMIT, where), where=where)
+
+    def config(self, descriptor: Descriptor) -> ConfigFile:
+        where = f"{self.place}: config {descriptor.digest.short}"
+        return parse_config(self._read(descriptor, "config", CONFIG_LIMIT, where), where=where)
+
+    def _read(self, descriptor: Descriptor, kind: str, limit: int, where: str) -> bytes:
+        blob = self._store.find(_blob_path(descriptor.digest))
+        if blob is None:
+            raise CorruptImageError(f"{self.place}: the {kind} {descriptor.digest} is missing")
+        _check_size(blob, descriptor, where)
+        return blob.read_verified(descriptor.digest, limit=limit, where=where)
 
 
 def _blob_path(digest: Digest) -> str:
     return f"blobs/{digest.algorithm}/{digest.hex}"
-
-
-def _manifest(store: BlobStore, descriptor: Descriptor, blob: Blob) -> Manifest | Index:
-    where = f"{store.place}: manifest {descriptor.digest.short}"
-    return parse_manifest(_read(blob, descriptor, MANIFEST_LIMIT, where), where=where)
-
-
-def _config(store: BlobStore, descriptor: Descriptor) -> ConfigFile:
-    where = f"{store.place}: config {descriptor.digest.short}"
-    blob = store.find(_blob_path(descriptor.digest))
-    if blob is None:
-        raise CorruptImageError(f"{store.place}: the config {descriptor.digest} is missing")
-    return parse_config(_read(blob, descriptor, CONFIG_LIMIT, where), where=where)
-
-
-def _read(blob: Blob, descriptor: Descriptor, limit: int, where: str) -> bytes:
-    _check_size(blob, descriptor, where)
-    return blob.read_verified(descriptor.digest, limit=limit, where=where)
 
 
 def _check_size(blob: Blob, descriptor: Descriptor, where: str) -> None:
@@ -167,23 +135,16 @@ def _check_size(blob: Blob, descriptor: Descriptor, where: str) -> None:
         )
 
 
-def _platform_of(store: BlobStore, leaf: _Leaf) -> Platform:
-    manifest = _manifest(store, leaf.descriptor, leaf.blob)
-    if isinstance(manifest, Index):
-        raise CorruptImageError(f"{store.place}: manifest {leaf.descriptor.digest.short}: an index")
-    return _config(store, manifest.config).platform
-
-
-def _open_manifest(store: BlobStore, leaf: _Leaf, platform: Platform | None, name: str | None) -> StoredImage:
-    manifest = _manifest(store, leaf.descriptor, leaf.blob)
-    if isinstance(manifest, Index):
-        raise CorruptImageError(f"{store.place}: manifest {leaf.descriptor.digest.short}: an index")
-    config = _config(store, manifest.config)
+def _open_manifest(
+    store: BlobStore, documents: _Documents, chosen: Descriptor, platform: Platform | None, name: str | None
+) -> StoredImage:
+    manifest = read_manifest(documents, chosen)
+    config = documents.config(manifest.config)
     check_platform(platform, config.platform, where=store.place)
     check_layer_count(config, len(manifest.layers), where=store.place)
     return StoredImage(
         name=name,
-        digest=leaf.descriptor.digest,
+        digest=chosen.digest,
         config=config,
         layers=tuple(
             _open_layer(store, descriptor, diff_id, f"{store.place}: layer {number} of {len(manifest.layers)}")
@@ -194,14 +155,8 @@ def _open_manifest(store: BlobStore, leaf: _Leaf, platform: Platform | None, nam
 
 
 def _open_layer(store: BlobStore, descriptor: Descriptor, diff_id: Digest, place: str) -> StoredLayer:
-    if descriptor.encrypted:
-        raise ImageError(f"{place}: encrypted ({descriptor.media_type})", hint="Decrypt the image first.")
     blob = store.find(_blob_path(descriptor.digest))
-    if blob is None and descriptor.foreign:
-        raise ImageError(
-            f"{place}: a foreign layer ({descriptor.media_type}), which is not in the image",
-            hint="Ask its vendor for it.",
-        )
+    check_readable(descriptor, held=blob is not None, where=place)
     if blob is None:
         raise CorruptImageError(f"{place}: its blob {descriptor.digest} is missing")
     _check_size(blob, descriptor, place)

@@ -1,16 +1,37 @@
-"""Choosing one of several images: by name, and by platform."""
+"""Choosing one of several images: by name, and by platform, also in nested indexes."""
 
 from __future__ import annotations
 
 import platform as machine
-from collections.abc import Iterable, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
-from envsync.errors import ImageError, ReferenceSyntaxError
+from envsync.errors import CorruptImageError, ImageError, ReferenceSyntaxError
+from envsync.image.manifest import INDEX_TYPES, Descriptor, Index, Manifest
+from envsync.image.protocol import ConfigFile
 from envsync.redaction import printable
 from envsync.reference import ImageName, Platform
 
 _T = TypeVar("_T")
+
+_DEPTH_LIMIT = 8
+_MANIFEST_COUNT_LIMIT = 1000
+
+
+class Documents(Protocol):
+    """Where the manifests and configs are that an index names."""
+
+    place: str
+    """How messages name it."""
+
+    def holds(self, descriptor: Descriptor) -> bool:
+        """Whether a manifest or index may be there; of another platform, it is often left out."""
+
+    def manifest(self, descriptor: Descriptor) -> Manifest | Index:
+        """A manifest or index, its digest and size verified."""
+
+    def config(self, descriptor: Descriptor) -> ConfigFile:
+        """A config, its digest and size verified."""
 
 
 def default_platforms() -> tuple[Platform, ...]:
@@ -47,6 +68,66 @@ def choose_platform(
         f"{where}: no image for {wished} (at hand: {at_hand})",
         hint="Choose one of these with --platform." if candidates else None,
     )
+
+
+def choose_manifest(
+    documents: Documents,
+    descriptors: Sequence[Descriptor],
+    asked: Platform | None,
+    defaults: tuple[Platform, ...],
+) -> Descriptor:
+    """Choose the manifest for a platform from what an index names, through indexes inside it.
+
+    Raises:
+        ImageError: no image is there, or none for that platform.
+        CorruptImageError: a manifest is missing or malformed, or indexes are nested without end.
+    """
+    where = documents.place
+    images = [each for each in descriptors if not each.attestation]
+    if not images:
+        raise ImageError(f"{where}: holds no image")
+    leaves = list(_leaves(documents, images, _DEPTH_LIMIT, [0]))
+    if not leaves:
+        raise CorruptImageError(f"{where}: the manifest {images[0].digest} is missing")
+    if len(leaves) == 1:
+        return leaves[0]
+    candidates = [(leaf.platform or _platform_of(documents, leaf), leaf) for leaf in leaves]
+    return choose_platform(candidates, asked, where=where, defaults=defaults)
+
+
+def _leaves(
+    documents: Documents, descriptors: Sequence[Descriptor], depth: int, count: list[int]
+) -> Iterator[Descriptor]:
+    """Manifests below ``descriptors``. Those that are not held (another platform's, mostly) are left out."""
+    for descriptor in descriptors:
+        if descriptor.attestation or not documents.holds(descriptor):
+            continue
+        count[0] += 1
+        if count[0] > _MANIFEST_COUNT_LIMIT or not depth:
+            raise CorruptImageError(f"{documents.place}: its indexes are nested too deeply, or too many")
+        if descriptor.media_type in INDEX_TYPES:
+            index = documents.manifest(descriptor)
+            if isinstance(index, Manifest):
+                raise CorruptImageError(f"{documents.place}: index {descriptor.digest.short}: a manifest")
+            yield from _leaves(documents, index.manifests, depth - 1, count)
+        else:
+            yield descriptor
+
+
+def read_manifest(documents: Documents, descriptor: Descriptor) -> Manifest:
+    """The manifest that a descriptor names.
+
+    Raises:
+        CorruptImageError: it is malformed, or an index.
+    """
+    manifest = documents.manifest(descriptor)
+    if isinstance(manifest, Index):
+        raise CorruptImageError(f"{documents.place}: manifest {descriptor.digest.short}: an index")
+    return manifest
+
+
+def _platform_of(documents: Documents, descriptor: Descriptor) -> Platform:
+    return documents.config(read_manifest(documents, descriptor).config).platform
 
 
 def check_platform(asked: Platform | None, actual: Platform, *, where: str) -> None:

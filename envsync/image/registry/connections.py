@@ -1,0 +1,203 @@
+"""TCP and TLS connections to registries and proxies, pooled, and cut off when the time is over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock, Timer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
+
+import truststore
+from msgspec import Struct
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util import make_headers
+
+from envsync.errors import UsageError
+from envsync.image.registry.urls import host, is_loopback
+from envsync.redaction import printable
+
+_POOLS = 16
+_CONNECTIONS = 32
+"""Kept for a host: more than there are ever layers read at once."""
+_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+class Proxy(Struct, frozen=True, kw_only=True):
+    """A proxy of the environment."""
+
+    url: str
+    """Without credentials."""
+    headers: dict[str, str]
+    """For the proxy alone: its credentials."""
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.url!r})"
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """The proxy that the environment (or the system) names for a URL; never one for loopback hosts.
+
+    ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, as :func:`urllib.request.getproxies` reads them.
+
+    Raises:
+        UsageError: it is of a kind that is not supported, such as SOCKS.
+    """
+    target = urlsplit(url)
+    proxies = getproxies()
+    address = proxies.get(target.scheme) or proxies.get("all")
+    if not address or is_loopback(target.hostname or "") or proxy_bypass(host(url)):
+        return None
+    try:
+        parts = urlsplit(address if "://" in address else f"http://{address}")
+        name, port = parts.hostname, parts.port
+    except ValueError:
+        name, port = None, None
+    variable = f"{target.scheme.upper()}_PROXY or ALL_PROXY"
+    if not name:
+        raise UsageError(f"{variable}: not the URL of a proxy (expected http://HOST:PORT)")
+    if parts.scheme not in ("http", "https"):
+        raise UsageError(
+            f"{variable}: a proxy of the kind {printable(parts.scheme)[:20]} (expected http or https)",
+            hint="Name an HTTP proxy, or the registry in NO_PROXY.",
+        )
+    headers = {}
+    if parts.username is not None:
+        user, password = unquote(parts.username), unquote(parts.password or "")
+        headers = make_headers(proxy_basic_auth=f"{user}:{password}".encode().decode("latin-1"))
+    netloc = f"[{name}]" if ":" in name else name
+    return Proxy(url=f"{parts.scheme}://{netloc}" + (f":{port}" if port else ""), headers=headers)
+
+
+def trusted(environment: Mapping[str, str]) -> truststore.SSLContext:
+    """How certificates are verified: as the system does it, or by ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``.
+
+    Beside these, the authorities in ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` are trusted.
+
+    Raises:
+        UsageError: a file or folder that one of the latter names is missing or holds no certificates.
+    """
+    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for variable in _BUNDLES:
+        if not (named := environment.get(variable)):
+            continue
+        where, path = f"{variable}: {printable(named)}", Path(named)
+        try:
+            if path.is_dir():
+                context.load_verify_locations(capath=named)
+            else:
+                context.load_verify_locations(cafile=named)
+        except ssl.SSLError as error:
+            raise UsageError(f"{where}: holds no certificates (expected those of authorities, as PEM)") from error
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise UsageError(
+                f"{where}: {reason} (expected a file or folder of certificates)", hint=f"Correct or unset {variable}."
+            ) from error
+    return context
+
+
+class _Watch:
+    """Cuts all connections when the time is over: however slowly bytes come, a read then ends."""
+
+    def __init__(self, seconds: float) -> None:
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+        self._lock = Lock()
+        self._over = False
+        self._timer = Timer(seconds, self._cut)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def add(self, connection: HTTPConnection) -> None:
+        found = connection.sock
+        plain = getattr(found, "socket", found)  # TLS inside TLS is no socket, but has one
+        with self._lock:
+            if isinstance(plain, socket.socket):
+                self._sockets.add(plain)
+                if self._over:
+                    _shut(plain)
+
+    def _cut(self) -> None:
+        with self._lock:
+            self._over = True
+            for each in list(self._sockets):
+                _shut(each)
+
+    def stop(self) -> None:
+        self._timer.cancel()
+
+
+def _shut(each: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        # Not each.shutdown: of a TLS socket, that would go on in plain text.
+        socket.socket.shutdown(each, socket.SHUT_RDWR)
+
+
+class Connections:
+    """Pools of connections, to be used from several threads."""
+
+    def __init__(self, seconds: float, environment: Mapping[str, str] | None = None) -> None:
+        """All connections end after ``seconds``.
+
+        Raises:
+            UsageError: a file of certificates that ``environment`` names cannot be used.
+        """
+        self._context = trusted(os.environ if environment is None else environment)
+        self._managers: dict[str | None, PoolManager] = {}
+        self._lock = Lock()
+        self._watch = _Watch(seconds)
+
+    def manager(self, proxy: Proxy | None) -> PoolManager:
+        """The pools for requests by way of ``proxy``."""
+        key = proxy.url if proxy else None
+        with self._lock:
+            if key not in self._managers:
+                self._managers[key] = self._new(proxy)
+            return self._managers[key]
+
+    def _new(self, proxy: Proxy | None) -> PoolManager:
+        options: dict[str, Any] = {"maxsize": _CONNECTIONS, "ssl_context": self._context}
+        if proxy is None:
+            manager = PoolManager(_POOLS, **options)
+        else:
+            manager = ProxyManager(
+                proxy.url, _POOLS, proxy_headers=proxy.headers, proxy_ssl_context=self._context, **options
+            )
+        manager.pool_classes_by_scheme = _watched(self._watch)
+        return manager
+
+    def close(self) -> None:
+        """Close what is not in use; closing twice does no harm."""
+        self._watch.stop()
+        with self._lock:
+            for manager in self._managers.values():
+                manager.clear()
+
+
+def _watched(watch: _Watch) -> dict[str, type[HTTPConnectionPool]]:
+    """urllib3's classes, with connections that ``watch`` knows."""
+
+    class Plain(HTTPConnection):
+        def connect(self) -> None:
+            super().connect()
+            watch.add(self)
+
+    class Secure(HTTPSConnection):
+        def connect(self) -> None:
+            super().connect()
+            watch.add(self)
+
+    class PlainPool(HTTPConnectionPool):
+        ConnectionCls = Plain
+
+    class SecurePool(HTTPSConnectionPool):
+        ConnectionCls = Secure
+
+    return {"http": PlainPool, "https": SecurePool}
