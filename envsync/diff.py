@@ -20,7 +20,7 @@ from envsync.locate import default_environment, is_environment, lock_at_hand, pa
 from envsync.lock.store import read_lock
 from envsync.model import ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
-from envsync.pull import Progress, PullOptions, take_snapshot
+from envsync.take import Progress, PullOptions, take_snapshot
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from functools import cache
 from pathlib import PurePosixPath
@@ -22,7 +22,8 @@ from envsync.redaction import printable
 from envsync.reference import Digest
 
 if TYPE_CHECKING:
-    from envsync.image.protocol import ConfigFile, Image
+    from envsync.cache import Cache
+    from envsync.image.protocol import ConfigFile, Image, LayerProgress
     from envsync.probe.answer import Answer
 
 _SHOWN_DIFFERENCES = 20
@@ -73,18 +74,34 @@ def wanted() -> Wanted:
     return Wanted(dict.fromkeys(pattern for catalog in catalogs for pattern in catalog.PATTERNS))
 
 
-def read_snapshot(image: Image, source: ImageSource, *, interpreter: PurePosixPath | None) -> Snapshot:
+def read_snapshot(
+    image: Image,
+    source: ImageSource,
+    *,
+    interpreter: PurePosixPath | None,
+    cache: Cache | None = None,
+    on_progress: Callable[[LayerProgress], None] | None = None,
+) -> Snapshot:
     """Learn everything from the layers; nothing of the image is executed.
+
+    Args:
+        image: what is read.
+        source: where the snapshot says that it is from.
+        interpreter: the environment, instead of what PATH says.
+        cache: what was learnt of layers before, and will be kept of these.
+        on_progress: see :func:`envsync.rootfs.read_rootfs`.
 
     Raises:
         CorruptImageError: a layer is damaged or does not match its digest.
         NoPythonError: there is no interpreter in the image (or not at the path given).
         UnsafeValueError: a distribution's name or version would inject into a requirements file.
     """
+    from envsync.known import KnownLayers
     from envsync.rootfs import read_rootfs
 
     config = image.config
-    tree = read_rootfs(image, wanted())
+    known = KnownLayers(cache, wanted().version) if cache is not None else None
+    tree = read_rootfs(image, wanted(), known=known, on_progress=on_progress)
     machine = config.platform.machine
     system = _operating_system(tree, machine)
     found = interpreters.find_interpreters(

@@ -13,7 +13,7 @@ from msgspec import Struct
 from envsync.errors import UsageError
 from envsync.lock.store import SNAPSHOT, Lock, choose_lock, edited_files, find_locks, lock_path, read_lock
 from envsync.official import data_folder
-from envsync.pull import Progress, PullOptions, pull
+from envsync.pull import pull
 from envsync.reference import (
     SCHEMES,
     ArchiveFile,
@@ -23,6 +23,7 @@ from envsync.reference import (
     Reference,
     parse_reference,
 )
+from envsync.take import Progress, PullOptions
 
 
 class Located(Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from envsync.drift.finding import SCOPES, Scope
 from envsync.errors import UsageError
+from envsync.image.registry.access import check_mirrors
 from envsync.names import normalized
 
 if TYPE_CHECKING:
@@ -30,6 +31,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     """Normalised names that ``diff`` leaves out."""
     lockfiles: Path | None = None
     """The folder of locks."""
+    registries: Mapping[str, tuple[str, ...]] = {}
+    """Mirrors by registry: see :class:`envsync.image.registry.access.Access`."""
+    timeout: float | None = None
+    """Seconds that reading from a registry may take in all."""
     file: Path | None = None
     """Where this was read; ``None`` where no project is around."""
 
@@ -77,7 +82,7 @@ def parse(text: str, file: Path) -> Settings:
     if problems := list(_problems(table)):
         raise UsageError(
             "\n".join(f"{file}: tool.envsync.{problem}" for problem in problems),
-            hint="docs/drift.md lists the keys of [tool.envsync].",
+            hint="docs/settings.md lists the keys of [tool.envsync].",
         )
     return _settings(table, file)
 
@@ -94,8 +99,28 @@ def _problems(table: Mapping[str, object]) -> Iterator[str]:
             case "lockfiles":
                 if not isinstance(value, str) or not value or "\0" in value:
                     yield f"lockfiles: {value!r} (expected the path of a folder)"
+            case "timeout":
+                if not isinstance(value, int | float) or isinstance(value, bool) or not value >= 1:
+                    yield f"timeout: {value!r} (expected seconds, at least 1)"
+            case "registries":
+                if not isinstance(value, dict):
+                    yield f"registries: {value!r} (expected a table of registries and their mirrors)"
+                    continue
+                for host, urls in value.items():
+                    yield from _mirror_problems(host, urls)
             case _:
-                yield f"{key}: unknown key (expected only, ignore or lockfiles)"
+                yield f"{key}: unknown key (expected only, ignore, lockfiles, registries or timeout)"
+
+
+def _mirror_problems(host: str, urls: object) -> Iterator[str]:
+    place = f"registries.{host}"
+    if (listed := _texts(urls)) is None:
+        yield f"{place}: {urls!r} (expected a list of URLs)"
+        return
+    try:
+        check_mirrors(host, listed, where="registries")
+    except UsageError as error:
+        yield error.message
 
 
 def _texts(value: object) -> list[str] | None:
@@ -109,9 +134,13 @@ def _settings(table: Mapping[str, object], file: Path) -> Settings:
     only = cast("list[Scope]", table.get("only", []))
     ignore = cast("list[str]", table.get("ignore", []))
     lockfiles = cast("str | None", table.get("lockfiles"))
+    registries = cast("dict[str, list[str]]", table.get("registries", {}))
+    timeout = cast("float | None", table.get("timeout"))
     return Settings(
         only=frozenset(only) or SCOPES,
         ignore=frozenset(map(normalized, ignore)),
         lockfiles=None if lockfiles is None else file.parent / lockfiles,
+        registries=dict(check_mirrors(host, urls, where="registries") for host, urls in registries.items()),
+        timeout=None if timeout is None else float(timeout),
         file=file,
     )

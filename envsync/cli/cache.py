@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from envsync.cli import console
+from envsync.cli.options import open_cache
 from envsync.cli.outcome import guarded
-
-if TYPE_CHECKING:
-    from envsync.cache import Cache
 
 cache = typer.Typer(
     help="Show or clear what is kept of images between runs.",
@@ -30,7 +27,7 @@ def info(
     """
     from envsync.report.cache import render_cache, render_cache_json
 
-    found = _cache().info()
+    found = open_cache().info()
     console.data(render_cache_json(found) if as_json else render_cache(found))
     return 1 if found.problem else 0
 
@@ -42,16 +39,10 @@ def clear() -> int:
     """
     from envsync.report.cache import size_text
 
-    place = _cache()
+    place = open_cache()
     freed = place.clear()
     console.say(f"{place.folder}: {size_text(freed)} freed" if freed else f"{place.folder}: nothing to remove")
     return 0
-
-
-def _cache() -> Cache:
-    from envsync.cache import Cache, default_folder
-
-    return Cache(default_folder(os.environ))
 
 
 for command in (info, clear):

@@ -41,15 +41,15 @@ def create(
     """
     from envsync.create import create_environment
     from envsync.locate import locate_lock
-    from envsync.pull import Progress as PullProgress
     from envsync.report.created import render_created, render_source
+    from envsync.take import Progress as PullProgress
 
     with Progress() as progress:
         located = locate_lock(
             image,
             lockfiles_folder(lockfiles),
             pull_options(platform, interpreter),
-            PullProgress(step=progress.step, layer=progress.layer),
+            PullProgress(step=progress.step, note=progress.fact, layer=progress.layer),
         )
         progress.fact(render_source(located).rstrip())
         made = create_environment(

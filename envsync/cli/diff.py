@@ -72,8 +72,8 @@ def diff(
     from envsync import diff as core
     from envsync import settings
     from envsync.names import normalized
-    from envsync.pull import Progress as PullProgress
     from envsync.report import json, text
+    from envsync.take import Progress as PullProgress
 
     chosen = settings.load(Path.cwd())
     options = core.DiffOptions(
@@ -87,8 +87,8 @@ def diff(
             b,
             lockfiles_folder(lockfiles, chosen),
             options=options,
-            pull=pull_options(platform, interpreter),
-            progress=PullProgress(step=progress.step, layer=progress.layer),
+            pull=pull_options(platform, interpreter, settings=chosen),
+            progress=PullProgress(step=progress.step, note=progress.fact, layer=progress.layer),
         )
     if as_json:
         console.data(json.render(found.findings, found.comparison))

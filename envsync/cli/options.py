@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from envsync.cli import console
+
 if TYPE_CHECKING:
-    from envsync.pull import Method, PullOptions
+    from envsync.cache import Cache
     from envsync.settings import Settings
+    from envsync.take import Method, PullOptions
+
+MIRRORS = "ENVSYNC_MIRRORS"
+"""Names mirrors of registries: see :func:`envsync.image.registry.access.parse_mirrors`."""
 
 Lockfiles = Annotated[
     Path | None,
@@ -42,15 +49,41 @@ def lockfiles_folder(given: Path | None, settings: Settings | None = None) -> Pa
     return given or (settings.lockfiles if settings else None) or Path("lockfiles")
 
 
-def pull_options(platform: str | None, interpreter: str | None, method: Method = "auto") -> PullOptions:
-    """How to look at an image, parsed."""
+def pull_options(
+    platform: str | None,
+    interpreter: str | None,
+    method: Method = "auto",
+    *,
+    cached: bool = True,
+    timeout: float | None = None,
+    settings: Settings | None = None,
+) -> PullOptions:
+    """How to look at an image, parsed, with what the project and the environment say of registries.
+
+    Raises:
+        UsageError: one of them cannot be meant.
+    """
     from pathlib import PurePosixPath
 
-    from envsync.pull import PullOptions
+    from envsync.image.registry.access import Access, Timeouts, parse_mirrors
     from envsync.reference import Platform
+    from envsync.settings import load
+    from envsync.take import PullOptions
 
+    chosen = settings or load(Path.cwd())
+    mirrors = {**chosen.registries, **parse_mirrors(os.environ.get(MIRRORS, ""), where=MIRRORS)}
+    total = timeout or chosen.timeout
     return PullOptions(
         method=method,
         platform=Platform.parse(platform) if platform else None,
         interpreter=PurePosixPath(interpreter) if interpreter else None,
+        access=Access(mirrors=mirrors, timeouts=Timeouts(total=total) if total else Timeouts()),
+        cache=open_cache() if cached else None,
     )
+
+
+def open_cache() -> Cache:
+    """The user's cache; that it cannot be used is told once."""
+    from envsync.cache import Cache, default_folder
+
+    return Cache(default_folder(os.environ), on_problem=console.error)

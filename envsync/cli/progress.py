@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from threading import RLock
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
 
     from envsync.image.protocol import LayerProgress
 
-_DONE = ("complete", "exists")
+_DONE = ("complete", "exists", "read", "known")
+"""How the last word on a layer ends: of an engine that pulls, and of envsync that reads."""
 _WORTH_TELLING = re.compile(r"(?:Building|Built|Downloading|Updating)\b|.* does not build in isolation\b")
 """Of what uv and pip print: what takes long."""
 
@@ -32,6 +35,8 @@ class Progress:
         self._tasks: dict[str, TaskID] = {}
         self._said: set[str] = set()
         self._current = ""
+        self._begun: dict[str, float] = {}
+        self._lock = RLock()
 
     def __enter__(self) -> Progress:
         return self
@@ -71,18 +76,28 @@ class Progress:
             self._show(f"{self._current}: {told}")
 
     def layer(self, layer: LayerProgress) -> None:
-        """How far one layer is: bytes on a terminal, its end in a pipe."""
+        """How far one layer is: bytes and rate on a terminal, its end in a pipe. May be called from any thread."""
+        with self._lock:
+            if console.is_terminal():
+                self._draw(layer)
+            else:
+                self._tell_end(layer)
+
+    def _tell_end(self, layer: LayerProgress) -> None:
         name, state = printable(layer.id), printable(layer.status).lower()
-        done = state.endswith(_DONE)
-        if not console.is_terminal():
-            if done and f"{name}{state}" not in self._said:
-                self._said.add(f"{name}{state}")
-                console.say(f"{name}: {state}")
-            return
+        begun = self._begun.setdefault(name, monotonic())
+        if state.endswith(_DONE) and f"{name}{state}" not in self._said:
+            self._said.add(f"{name}{state}")
+            rate = _rate(layer.total, monotonic() - begun) if state == "read" else ""
+            console.say(f"{name}: {state}{rate}")
+
+    def _draw(self, layer: LayerProgress) -> None:
+        name, state = printable(layer.id), printable(layer.status).lower()
         self._start()
         assert self._layers is not None  # noqa: S101 - made by _start
         if name not in self._tasks:
             self._tasks[name] = self._layers.add_task(name, total=None)
+        done = state.endswith(_DONE)
         total = layer.total or (1 if done else None)
         self._layers.update(
             self._tasks[name],
@@ -118,3 +133,10 @@ class Progress:
         group = Group(self._layers, self._steps)
         self._live = Live(group, console=Console(stderr=True), transient=True, refresh_per_second=10)
         self._live.start()
+
+
+def _rate(size: int | None, seconds: float) -> str:
+    """Megabytes, and how many of them came in a second."""
+    if size is None:
+        return ""
+    return f", {size / 1e6:.1f} MB at {size / 1e6 / max(seconds, 1e-3):.1f} MB/s"

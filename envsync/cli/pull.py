@@ -10,10 +10,11 @@ import typer
 from envsync.cli import console
 from envsync.cli.options import InterpreterOption, Lockfiles, PlatformOption, lockfiles_folder, pull_options
 from envsync.cli.progress import Progress
-from envsync.errors import EngineError, EnvsyncError, UsageError
+from envsync.errors import EngineError, EnvsyncError, RegistryError, UsageError
 
 if TYPE_CHECKING:
-    from envsync.pull import Pulled, PullOptions
+    from envsync.pull import Pulled
+    from envsync.take import PullOptions
 
 
 def pull(
@@ -21,8 +22,8 @@ def pull(
         str | None,
         typer.Argument(
             metavar="IMAGE",
-            help="NAME[:TAG][@DIGEST] or docker:NAME of the local engine (pulled by it where absent); "
-            "docker-archive:FILE, oci-archive:FILE or oci:DIR[:TAG] without any engine.",
+            help="NAME[:TAG][@DIGEST]; docker:NAME of the local engine (pulled by it where absent), registry:NAME "
+            "straight from its registry; docker-archive:FILE, oci-archive:FILE or oci:DIR[:TAG].",
         ),
     ] = None,
     every: Annotated[
@@ -32,12 +33,26 @@ def pull(
         Literal["auto", "run", "read", "both"],
         typer.Option(
             help="run: ask a container without network or rights. read: read the layers, execute nothing. "
-            "both: do both and fail where they differ. auto: run from an engine, read from a file.",
+            "both: do both and fail where they differ. auto: nothing where the lock is of the same digest; else run "
+            "what the engine holds, and read from the registry or a file.",
         ),
     ] = "auto",
     platform: PlatformOption = None,
     interpreter: InterpreterOption = None,
     lockfiles: Lockfiles = None,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Learn everything anew: use no lock at hand and no cache, and keep none.")
+    ] = False,
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=1,
+            envvar="ENVSYNC_TIMEOUT",
+            show_envvar=True,
+            help="How long reading from a registry may take in all.  [default: timeout of [tool.envsync], else 3600]",
+        ),
+    ] = None,
 ) -> int:
     """Write the lock of an image.
 
@@ -46,7 +61,7 @@ def pull(
     """
     if every == (image is not None):
         raise UsageError("pull: needs one IMAGE, or --all", hint="For example: envsync pull digdag/digdag-python:3.7")
-    options = pull_options(platform, interpreter, method)
+    options = pull_options(platform, interpreter, method, cached=not no_cache, timeout=timeout)
     root = lockfiles_folder(lockfiles)
     if image is None:
         return _pull_all(root, options)
@@ -58,14 +73,16 @@ def pull(
 
 def pull_one(image: str, root: Path, options: PullOptions) -> Pulled:
     """Pull one image with progress."""
-    from envsync import pull as core
     from envsync.locate import parse_meant, rescue
+    from envsync.pull import pull as pull_image
+    from envsync.take import Progress as PullProgress
 
     reference = parse_meant(image)
     try:
         with Progress() as progress:
-            return core.pull(reference, root, options, core.Progress(step=progress.step, layer=progress.layer))
-    except EngineError as error:
+            told = PullProgress(step=progress.step, note=progress.fact, layer=progress.layer)
+            return pull_image(reference, root, options, told)
+    except (EngineError, RegistryError) as error:
         hints = [hint for hint in (error.hint, rescue(str(reference))) if hint]
         error.hint = "\n".join(hints) or None
         raise

@@ -9,6 +9,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import msgspec
@@ -25,6 +26,8 @@ from envsync.reference import Digest, ImageName, Platform
 __all__ = ["LABEL", "Container", "Engine", "EngineImage", "Isolation", "connect"]
 
 _TIMEOUT = 60
+_SOCKET = "/var/run/docker.sock"
+"""What the SDK connects to where ``DOCKER_HOST`` names nothing."""
 
 
 class _Config(Struct, rename="pascal"):
@@ -221,6 +224,11 @@ class Engine:
             raise EngineError(f"container engine: {doing}: {words}") from error
         except (DockerException, StreamParseError, HTTPError, OSError) as error:
             raise about_connection(self._address, error) from error
+
+
+def may_run() -> bool:
+    """Whether an engine is named, or there is a socket where one usually is: asking it costs far more than this."""
+    return bool(os.environ.get("DOCKER_HOST")) or Path(_SOCKET).exists()
 
 
 def connect(environment: Mapping[str, str] | None = None, *, timeout: float = _TIMEOUT) -> Engine:

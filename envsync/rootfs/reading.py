@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from functools import partial
 from pathlib import PurePosixPath
 from threading import Event
 from typing import Protocol
@@ -111,12 +112,13 @@ class _Reading:
         if found is None or not self._budget.take_contents(sum(map(len, found.kept.values()))):
             return LayerContents(number=number)
         self._budget.take_names(found.names.grown(), where=str(layer))
-        self._tell(layer, number, "known", layer.size)
+        self._tell(layer, "known", layer.size)
         return found
 
     def _scan(self, layer: Layer, number: int, hashers: Executor) -> None:
         contents = self._contents[number]
-        watched = self._watched(layer, number) if self._on_progress is not None else None
+        self._tell(layer, "reading", 0)
+        watched = partial(self._tell, layer, "reading") if self._on_progress is not None else None
         with LayerStream(layer, hashers, stop=self._stop, on_bytes=watched) as stream:
             contents.plain = stream.compression == "none"
             chunks = stream.chunks()
@@ -129,12 +131,9 @@ class _Reading:
                 raise
         if self._known is not None:
             self._known.put(layer.diff_id, encode(contents))
-        self._tell(layer, number, "read", layer.size)
+        self._tell(layer, "read", layer.size)
 
-    def _watched(self, layer: Layer, number: int) -> Callable[[int], None]:
-        return lambda position: self._tell(layer, number, "reading", position)
-
-    def _tell(self, layer: Layer, number: int, status: str, position: int) -> None:
+    def _tell(self, layer: Layer, status: str, position: int) -> None:
         if self._on_progress is not None:
             name = (layer.digest or layer.diff_id).hex[:12]
             told = LayerProgress(id=name, status=status, current=position, total=layer.size)

@@ -425,7 +425,7 @@ def test_each_layer_is_reported_as_it_arrives(read: Read) -> None:
     for layer in layers:
         name, size = sha(layer).partition(":")[2][:12], len(layer)
         told = [(each.status, each.current, each.total) for each in seen if each.id == name]
-        assert told == [("reading", size, size), ("read", size, size)]
+        assert told == [("reading", 0, size), ("reading", size, size), ("read", size, size)]
 
 
 def test_no_layers_are_an_empty_root(read: Read) -> None:

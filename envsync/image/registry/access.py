@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -64,13 +64,22 @@ def parse_mirrors(text: str, *, where: str = "mirrors") -> dict[str, tuple[str, 
         host, equals, urls = entry.partition("=")
         if not equals:
             raise UsageError(f"{where}: {_shown(entry)}: no = in it (expected REGISTRY=URL,URL)", hint=_EXAMPLE)
-        registry = _registry(host.strip(), where)
-        place = f"{where}: {registry}"
-        checked = tuple(check_mirror(url, where=place) for url in filter(None, map(str.strip, urls.split(","))))
-        if not checked:
-            raise UsageError(f"{place}: no URL", hint=_EXAMPLE)
+        registry, checked = check_mirrors(host.strip(), filter(None, map(str.strip, urls.split(","))), where=where)
         found[registry] = found.get(registry, ()) + checked
     return found
+
+
+def check_mirrors(host: str, urls: Iterable[str], *, where: str) -> tuple[str, tuple[str, ...]]:
+    """Check a registry and the base URLs of its mirrors, and return them as :class:`Access` has them.
+
+    Raises:
+        UsageError: names the part that does not fit.
+    """
+    registry = _registry(host, where)
+    checked = tuple(check_mirror(url, where=f"{where}: {registry}") for url in urls)
+    if not checked:
+        raise UsageError(f"{where}: {registry}: no URL", hint=_EXAMPLE)
+    return registry, checked
 
 
 _EXAMPLE = "For example: docker.io=https://mirror.example.com;ghcr.io=https://harbor.example.com/ghcr"
