@@ -22,12 +22,13 @@ ARM64 = Platform(os="linux", architecture="arm64")
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, certificate: str) -> None:
     for name in _VARIABLES:
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR", "SSL_CERT_FILE", "REQUEST_METHOD"):
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_DIR", "REQUEST_METHOD"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SSL_CERT_FILE", certificate)
     (tmp_path / "docker").mkdir()
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
 

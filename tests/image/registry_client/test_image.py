@@ -81,7 +81,7 @@ def test_an_image_is_read_by_its_tag(serve: Any, opened: Opener) -> None:
     assert server.requests[0].headers["user-agent"].startswith("envsync/")
 
 
-def test_a_registry_on_loopback_is_asked_by_https_once(serve: Any, opened: Opener, tls: Any, certificate: str) -> None:
+def test_a_registry_on_loopback_is_asked_by_https_once(serve: Any, opened: Opener) -> None:
     shelf = Shelf()
     shelf.add("app:1", INTEL)
     plain = serve(shelf)
@@ -90,8 +90,7 @@ def test_a_registry_on_loopback_is_asked_by_https_once(serve: Any, opened: Opene
     assert plain.connections == 2  # one spoke TLS, the other one was enough for all the rest
 
 
-def test_https(serve: Any, opened: Opener, tls: Any, certificate: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", certificate)
+def test_https(serve: Any, opened: Opener, tls: Any) -> None:
     shelf = Shelf()
     shelf.add("app:1", INTEL)
     server = serve(shelf, tls)
