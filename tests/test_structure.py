@@ -48,7 +48,7 @@ OWNERS = {
         "envsync/image/registry/credentials.py",  # what docker login stored
     },
     "subprocess": {"envsync/process.py", "envsync/probe/describe.py"},  # the latter runs inside images
-    "truststore": {"envsync/image/registry/connections.py"},
+    "truststore": {"envsync/image/registry/trust.py"},
     "typer": {"envsync/cli"},
     "urllib3": {
         "envsync/image/engine.py",  # what the SDK lets through

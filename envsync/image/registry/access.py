@@ -87,10 +87,10 @@ _EXAMPLE = "For example: docker.io=https://mirror.example.com;ghcr.io=https://ha
 
 def _registry(host: str, where: str) -> str:
     try:
-        name = ImageName.parse(f"{host}/name")
+        name = ImageName.parse(f"{host}/some/name")
     except ReferenceSyntaxError:
         name = None
-    if name is None or name.repository != "name":
+    if name is None or name.repository != "some/name":
         raise UsageError(f"{where}: {_shown(host)} is not a registry host", hint=_EXAMPLE)
     return name.registry
 

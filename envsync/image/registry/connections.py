@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
-import ssl
-from collections.abc import Mapping
-from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
-import truststore
 from msgspec import Struct
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 
 from envsync.errors import UsageError
+from envsync.image.registry.trust import trusted
 from envsync.image.registry.urls import host, is_loopback
 from envsync.redaction import printable
 
 _POOLS = 16
 _CONNECTIONS = 32
 """Kept for a host: more than there are ever layers read at once."""
-_BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Proxy(Struct, frozen=True, kw_only=True):
@@ -76,34 +71,6 @@ def proxy_for(url: str) -> Proxy | None:
     return Proxy(url=f"{parts.scheme}://{netloc}" + (f":{port}" if port else ""), headers=headers)
 
 
-def trusted(environment: Mapping[str, str]) -> truststore.SSLContext:
-    """How certificates are verified: as the system does it, or by ``SSL_CERT_FILE`` and ``SSL_CERT_DIR``.
-
-    Beside these, the authorities in ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` are trusted.
-
-    Raises:
-        UsageError: a file or folder that one of the latter names is missing or holds no certificates.
-    """
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    for variable in _BUNDLES:
-        if not (named := environment.get(variable)):
-            continue
-        where, path = f"{variable}: {printable(named)}", Path(named)
-        try:
-            if path.is_dir():
-                context.load_verify_locations(capath=named)
-            else:
-                context.load_verify_locations(cafile=named)
-        except ssl.SSLError as error:
-            raise UsageError(f"{where}: holds no certificates (expected those of authorities, as PEM)") from error
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise UsageError(
-                f"{where}: {reason} (expected a file or folder of certificates)", hint=f"Correct or unset {variable}."
-            ) from error
-    return context
-
-
 class _Watch:
     """Cuts all connections when the time is over: however slowly bytes come, a read then ends."""
 
@@ -143,13 +110,13 @@ def _shut(each: socket.socket) -> None:
 class Connections:
     """Pools of connections, to be used from several threads."""
 
-    def __init__(self, seconds: float, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, seconds: float) -> None:
         """All connections end after ``seconds``.
 
         Raises:
-            UsageError: a file of certificates that ``environment`` names cannot be used.
+            UsageError: certificates that the environment names cannot be used.
         """
-        self._context = trusted(os.environ if environment is None else environment)
+        self._context = trusted()
         self._managers: dict[str | None, PoolManager] = {}
         self._lock = Lock()
         self._watch = _Watch(seconds)

@@ -18,7 +18,7 @@ from envsync.image.registry.urls import host, shown
 from envsync.redaction import printable
 
 _RESUMES = 5
-"""In a row that may bring less than :data:`_PROGRESS` together."""
+"""In a row, which may bring less than :data:`_PROGRESS` together."""
 _PROGRESS = 1 << 20
 _CAREFUL = 1 << 16
 """Bytes received at a time after a break: what has come of a larger piece is lost with the connection."""
@@ -46,13 +46,16 @@ def chunks(client: Client, descriptor: Descriptor, place: str) -> Generator[memo
                 position += len(chunk)
                 yield chunk
         except UnreachableError as error:
-            resumes, mark = (0, position) if position - mark >= _PROGRESS else (resumes + 1, mark)
-            if resumes > _RESUMES:
+            progress = position - mark >= _PROGRESS
+            if progress:
+                resumes, mark = 0, position
+            if resumes == _RESUMES:
                 raise RegistryError(
                     f"{place}: {error.reason}, again and again: {position} of {descriptor.size} bytes came",
                     hint="Try again, or where the network is better: docker save, and docker-archive:FILE here.",
                 ) from error
-            if resumes:
+            resumes += 1
+            if not progress:
                 client.patience.pause(resumes)
         else:
             return
