@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from bench import contests, replica, table
+from bench.course import Course
 from bench.measure import BenchError, run
-from tests.imagekit.machine import KitError
+from tests.imagekit.machine import KitError, MissingToolError
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -32,18 +33,23 @@ def main() -> int:
     folder.mkdir(parents=True, exist_ok=True)
     try:
         say("making the image that is measured")
-        course = contests.Course(folder, replica.make(folder))
+        course = Course(folder, replica.make(folder))
         if not any(course.locks.rglob("snapshot.json")):
-            run(course.pulled())
-        done = []
+            run(course.locked())
+        done, missing = [], {}
         for key in options.only or contests.CONTESTS:
             say(key)
-            done.append(contests.CONTESTS[key](course, options.runs))
+            try:
+                done.append(contests.CONTESTS[key](course, options.runs))
+            except MissingToolError as error:
+                missing[key] = str(error)
+                say(f"  not measured: {error}")
     except (BenchError, KitError) as error:
         say(f"bench: {error}")
         return 2
     pinned = (course.lock / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    text = table.render(done, distributions=sum(not line.startswith("#") for line in pinned if line))
+    distributions = sum(not line.startswith("#") for line in pinned if line)
+    text = table.render(done, distributions=distributions, missing=missing)
     sys.stdout.write(text)
     if not options.only:
         (ROOT / "bench" / "results.md").write_text(f"# Measured\n\n{text}", encoding="utf-8")

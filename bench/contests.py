@@ -2,91 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench.measure import TURN, Contender, Result, compare, run
-from bench.replica import Replica, told
-
-BIN = Path(sys.executable).parent
-ENVSYNC = BIN / "envsync"
-DRIFT_OR_NONE = frozenset({0, 1})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Contest:
-    """One job; the first result is envsync's."""
-
-    key: str
-    job: str
-    aim: Callable[[Result, Result], str]
-    """What was aimed for against this contender, and whether it was reached."""
-    results: Sequence[Result]
-
-
-class Course:
-    """A folder with all that the contests need: caches, a lock and an environment."""
-
-    def __init__(self, folder: Path, replica: Replica) -> None:
-        self.folder = folder
-        self.replica = replica
-        self.project = folder / "project"
-        self.locks = self.project / "lockfiles"
-        self.project.mkdir(parents=True, exist_ok=True)
-        self.env = {
-            "UV_CACHE_DIR": str(folder / "uv-cache"),
-            "PIP_CACHE_DIR": str(folder / "pip-cache"),
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "SYFT_CHECK_FOR_APP_UPDATE": "false",
-        }
-
-    @property
-    def lock(self) -> Path:
-        """The lock directory of the replica."""
-        return next(self.locks.rglob("snapshot.json")).parent
-
-    def remove(self, path: Path) -> None:
-        shutil.rmtree(path, ignore_errors=True)
-
-    def pulled(self) -> Contender:
-        return Contender(
-            name="envsync pull",
-            commands=[[ENVSYNC, "pull", f"docker-archive:{self.replica.archive}"]],
-            prepare=partial(self.remove, self.locks),
-            cwd=self.project,
-            env=self.env,
-            allowed=DRIFT_OR_NONE,
-        )
-
-    def created(self, target: Path) -> Contender:
-        return Contender(
-            name="envsync create",
-            commands=[[ENVSYNC, "create", target, "--image", self.lock, "--python", self.replica.python]],
-            prepare=partial(self.remove, target.parent if target.name == TURN else target),
-            cwd=self.project,
-            env=self.env,
-            allowed=DRIFT_OR_NONE,
-        )
-
-
-def pull(course: Course, runs: int) -> Contest:
-    """Read an archive: envsync beside syft."""
-    syft = Contender(
-        name="syft",
-        commands=[[BIN / "syft", "scan", f"docker-archive:{course.replica.archive}", "--quiet", "--output", "json"]],
-        cwd=course.project,
-        env=course.env,
-    )
-    return Contest(
-        key="pull",
-        job=f"`pull` of {size(course.replica.archive)}, {course.replica.what}, beside `syft scan -o json`",
-        aim=lambda mine, other: verdict("5x faster", other.wall >= 5 * mine.wall),
-        results=compare([course.pulled(), syft], runs=runs),
-    )
+from bench import reading
+from bench.course import BIN, DRIFT_OR_NONE, ENVSYNC, Contest, Course, verdict
+from bench.measure import TURN, Contender, compare, run
+from bench.replica import told
 
 
 def create(course: Course, runs: int) -> Contest:
@@ -168,16 +92,11 @@ def start(course: Course, runs: int) -> Contest:
 
 
 CONTESTS: dict[str, Callable[[Course, int], Contest]] = {
-    "pull": pull,
+    "archive": reading.archive,
+    "registry": reading.registry,
+    "again": reading.again,
+    "base": reading.base,
     "create": create,
     "diff": diff,
     "start": start,
 }
-
-
-def verdict(aim: str, reached: bool) -> str:
-    return f"{aim}: {'yes' if reached else 'no'}"
-
-
-def size(path: Path) -> str:
-    return f"{path.stat().st_size / 1e6:.0f} MB"

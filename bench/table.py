@@ -6,11 +6,11 @@ import datetime
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from bench.contests import BIN, Contest
+from bench.course import BIN, Contest
 from bench.measure import Result
 from bench.replica import told
 
@@ -18,11 +18,11 @@ BEGIN = "<!-- bench:begin -->"
 END = "<!-- bench:end -->"
 
 
-def render(contests: Sequence[Contest], *, distributions: int | None) -> str:
-    """A table with a row a comparison, and what it was measured on."""
+def render(contests: Sequence[Contest], *, distributions: int | None, missing: Mapping[str, str] | None = None) -> str:
+    """A table with a row a comparison, what it was measured on, and why contests in ``missing`` were not."""
     lines = [
-        "| job | envsync | instead | ratio | aim |",
-        "| --- | --- | --- | --- | --- |",
+        "| job | envsync | instead | ratio | memory | aim |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for contest in contests:
         mine, *others = contest.results
@@ -30,7 +30,7 @@ def render(contests: Sequence[Contest], *, distributions: int | None) -> str:
             job = contest.job if number == 0 else ""
             lines.append(
                 f"| {job} | {seconds(mine)} | {other.name}: {seconds(other)} | {ratio(mine, other)} "
-                f"| {contest.aim(mine, other)} |"
+                f"| {megabytes(mine)}, {megabytes(other)} | {contest.aim(mine, other)} |"
             )
     runs = ", ".join(
         f"{contest.key} {'/'.join(str(len(result.samples)) for result in contest.results)}" for contest in contests
@@ -39,10 +39,12 @@ def render(contests: Sequence[Contest], *, distributions: int | None) -> str:
     lines += [
         "",
         f"Whole processes, timed from outside; medians, with the fastest and the slowest run; one run to warm up, then"
-        f" in turn (runs: {runs}).{listed}",
+        f" in turn (runs: {runs}). Memory is the most that one process of a run took.{listed}",
         "",
         f"Measured on {describe_machine()}, with {describe_versions()}; {datetime.date.today().isoformat()}.",
     ]
+    for key, reason in (missing or {}).items():
+        lines += ["", f"Not measured: {key}, as {reason}."]
     return "\n".join(lines) + "\n"
 
 
@@ -50,6 +52,11 @@ def seconds(result: Result) -> str:
     """Median, and between what."""
     digits = 2 if result.wall >= 1 else 3
     return f"**{result.wall:.{digits}f} s** ({result.fastest:.{digits}f} to {result.slowest:.{digits}f})"
+
+
+def megabytes(result: Result) -> str:
+    """Of the run that took most."""
+    return f"{result.memory / 1e6:.0f} MB"
 
 
 def ratio(mine: Result, other: Result) -> str:

@@ -1,7 +1,8 @@
 """Real images, an engine and an index for all tests.
 
-Tests marked ``engine`` or ``network`` are skipped, with the reason, where there is none. ``.ci/run`` sets
-``ENVSYNC_REQUIRE_ENGINE=1`` and ``ENVSYNC_REQUIRE_NETWORK=1``: there, what is missing is a failure.
+Tests marked ``engine``, ``network`` or ``registry`` are skipped, with the reason, where there is none. ``.ci/run`` sets
+``ENVSYNC_REQUIRE_ENGINE=1``, ``ENVSYNC_REQUIRE_NETWORK=1`` and ``ENVSYNC_REQUIRE_REGISTRY=1``: there, what is missing
+is a failure.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tests.imagekit import recipes, wheels
 from tests.imagekit.engine import engine_problem
 from tests.imagekit.machine import KitError, MissingToolError
 from tests.imagekit.projects import served_folder
+from tests.imagekit.registries import registry_problem
 from tests.imagekit.server import PORT_VARIABLE, Server
 
 _SERVER = pytest.StashKey[Server]()
@@ -35,6 +37,7 @@ def network_problem() -> str | None:
 _PROBLEMS = {
     "engine": (engine_problem, "ENVSYNC_REQUIRE_ENGINE"),
     "network": (network_problem, "ENVSYNC_REQUIRE_NETWORK"),
+    "registry": (registry_problem, "ENVSYNC_REQUIRE_REGISTRY"),
 }
 
 

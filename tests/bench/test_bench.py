@@ -8,12 +8,12 @@ from functools import partial
 import pytest
 
 from bench import measure, replica, table
-from bench.contests import Contest
+from bench.course import Contest
 from bench.measure import BenchError, Contender, Result, Sample
 
 
 def _result(name: str, *walls: float) -> Result:
-    return Result(name=name, samples=tuple(Sample(wall=wall, cpu=wall, memory=1) for wall in walls))
+    return Result(name=name, samples=tuple(Sample(wall=wall, cpu=wall, memory=round(wall * 1e7)) for wall in walls))
 
 
 def test_contenders_take_turns_after_one_warm_up() -> None:
@@ -61,10 +61,19 @@ def test_table_has_a_row_a_comparison_and_medians() -> None:
     )
     text = table.render([contest], distributions=7)
     assert text.splitlines()[2:4] == [
-        "| `pull` | **2.00 s** (1.00 to 3.00) | syft: **10.00 s** (8.00 to 12.00) | 5.0x faster | syft: True |",
-        "|  | **2.00 s** (1.00 to 3.00) | cat: **1.00 s** (1.00 to 1.00) | 2.00x as long | cat: False |",
+        "| `pull` | **2.00 s** (1.00 to 3.00) | syft: **10.00 s** (8.00 to 12.00) | 5.0x faster | 30 MB, 120 MB "
+        "| syft: True |",
+        "|  | **2.00 s** (1.00 to 3.00) | cat: **1.00 s** (1.00 to 1.00) | 2.00x as long | 30 MB, 10 MB | cat: False |",
     ]
-    assert "(runs: pull 3/3/1). The lock has 7 distributions." in text
+    assert (
+        "(runs: pull 3/3/1). Memory is the most that one process of a run took. The lock has 7 distributions." in text
+    )
+    assert "Not measured" not in text
+
+
+def test_table_says_what_was_not_measured() -> None:
+    text = table.render([], distributions=None, missing={"registry": "x is not installed (apt-get install x)"})
+    assert text.endswith("\n\nNot measured: registry, as x is not installed (apt-get install x).\n")
 
 
 def test_splice_replaces_only_what_is_between_the_markers() -> None:
