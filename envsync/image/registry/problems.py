@@ -36,6 +36,10 @@ class UnreachableError(PlaceError):
         self.connecting = connecting
 
 
+class UntrustedError(UnreachableError):
+    """Whoever answers there cannot prove who it is."""
+
+
 class RefusedError(PlaceError):
     """An answer that is not what was asked for."""
 
@@ -89,7 +93,7 @@ def proxy_fails(where: str, host: str, proxy: str, reason: str) -> PlaceError:
 
 def not_trusted(where: str, host: str, reason: str) -> PlaceError:
     """A certificate does not verify; trying again does not help."""
-    return UnreachableError(
+    return UntrustedError(
         where,
         f"{host}: its certificate is not trusted: {reason}",
         hint="Where a company's own authority signs, name its certificate: SSL_CERT_FILE=/path/to/authority.pem",
