@@ -162,12 +162,7 @@ def absent(where: str, host: str, kind: str, codes: frozenset[str], words: str) 
             _with(f"{host} has no such repository", words),
             hint=f"Check the spelling. For a private image: {login_command(host)}",
         )
-    if "MANIFEST_UNKNOWN" in codes:
-        return RefusedError(
-            where,
-            _with(f"{host} has no such image", words),
-            hint="Check the tag: the repository is there, this tag or digest is not.",
-        )
+    # MANIFEST_UNKNOWN is also said of repositories that there are not.
     return RefusedError(
         where,
         _with(f"{host} has no such image", words),
