@@ -73,12 +73,13 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Proxy]]:
     """Start a proxy, and name it to all that follows."""
     with ExitStack() as stack:
 
-        def start(routes: Mapping[str, int], login: str = "", credentials: str = "") -> Proxy:
-            proxy = stack.enter_context(proxying(routes, credentials))
+        def start(
+            routes: Mapping[str, int], login: str = "", credentials: str = "", tls: ssl.SSLContext | None = None
+        ) -> Proxy:
+            proxy = stack.enter_context(proxying(routes, credentials, tls))
             at = f"{login}@" if login else ""
             for name in ("HTTP_PROXY", "HTTPS_PROXY"):
-                monkeypatch.setenv(name, f"http://{at}127.0.0.1:{proxy.port}")
-                monkeypatch.setenv(name.lower(), f"http://{at}127.0.0.1:{proxy.port}")
+                monkeypatch.setenv(name, f"{'https' if tls else 'http'}://{at}127.0.0.1:{proxy.port}")
             return proxy
 
         yield start

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -64,16 +65,16 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextmanager
-def proxying(routes: Mapping[str, int], credentials: str = "") -> Iterator[Proxy]:
-    """A proxy at ``port`` of 127.0.0.1."""
+def proxying(routes: Mapping[str, int], credentials: str = "", tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """A proxy at ``port`` of 127.0.0.1; with ``tls``, one that is itself spoken to by HTTPS."""
     proxy = Proxy(routes=routes, credentials=credentials)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         proxy.port = listener.getsockname()[1]
         clients: list[socket.socket] = []
 
         def serve(client: socket.socket) -> None:
-            with client, contextlib.suppress(OSError):
-                proxy.lead(client)
+            with contextlib.suppress(OSError), tls.wrap_socket(client, server_side=True) if tls else client as spoken:
+                proxy.lead(spoken)
 
         def accept() -> None:
             with contextlib.suppress(OSError):

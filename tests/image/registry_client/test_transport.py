@@ -180,6 +180,18 @@ def test_https_through_a_proxy(serve: Any, through: Any, opened: Opener, log_in:
     assert not any("proxy-authorization" in request.headers for request in server.requests)
 
 
+def test_a_proxy_that_speaks_tls(serve: Any, through: Any, opened: Opener, tls: ssl.SSLContext) -> None:
+    plain, secure = serve(shelf()), serve(shelf(), tls)
+    proxy = through({"registry.test:443": secure.port, "registry.test": plain.port}, tls=tls)
+    assert tars(opened("registry.test/app:1")) == [TAR]
+    access = Access(mirrors={"registry.test": ("http://registry.test",)})
+    assert tars(opened("registry.test/app:1", access=access)) == [TAR]
+    assert {head.partition(" HTTP")[0].partition("/v2")[0] for head in proxy.heads} == {
+        "CONNECT registry.test:443",
+        "GET http://registry.test",
+    }
+
+
 def test_loopback_needs_no_proxy(serve: Any, through: Any, opened: Opener) -> None:
     proxy = through({})
     assert tars(opened(f"{serve(shelf()).address}/app:1")) == [TAR]
