@@ -22,6 +22,7 @@ from envsync.image.registry.problems import (
     PlaceError,
     RefusedError,
     UnreachableError,
+    UntrustedError,
     absent,
     codes_of,
     forbidden,
@@ -152,8 +153,10 @@ class Client:
                 raise self._problem(answer, endpoint, kind)
             except PlaceError as error:
                 failures.append((endpoint, error))
-                if not last:
-                    self._next(endpoint, error, places[number])
+                # A loopback registry that speaks TLS, but not for us, is not to be asked without.
+                if last or (isinstance(error, UntrustedError) and not endpoint.mirror):
+                    break
+                self._next(endpoint, error, places[number])
         raise _all_together(failures)
 
     def _once(self, method: str, endpoint: Endpoint, url: str, headers: dict[str, str], limit: int | None) -> Answer:
@@ -213,11 +216,8 @@ def _all_together(failures: list[tuple[Endpoint, PlaceError]]) -> PlaceError:
     """What the last place said, and why none of those before it helped."""
     last, error = failures[-1]
     # A registry on loopback that does not speak TLS and answers without is no news.
-    earlier = [
-        f"{endpoint.base}: {problem.reason}"
-        for endpoint, problem in failures[:-1]
-        if endpoint.mirror or isinstance(error, UnreachableError)
-    ]
+    silent = isinstance(error, UnreachableError) and error.connecting
+    earlier = [f"{place.base}: {problem.reason}" for place, problem in failures[:-1] if place.mirror or silent]
     if not earlier:
         return error
     reason = f"{last.base}: {error.reason} (before that: {'; '.join(earlier)})"

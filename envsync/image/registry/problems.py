@@ -36,6 +36,10 @@ class UnreachableError(PlaceError):
         self.connecting = connecting
 
 
+class UntrustedError(UnreachableError):
+    """Whoever answers there cannot prove who it is."""
+
+
 class RefusedError(PlaceError):
     """An answer that is not what was asked for."""
 
@@ -89,7 +93,7 @@ def proxy_fails(where: str, host: str, proxy: str, reason: str) -> PlaceError:
 
 def not_trusted(where: str, host: str, reason: str) -> PlaceError:
     """A certificate does not verify; trying again does not help."""
-    return UnreachableError(
+    return UntrustedError(
         where,
         f"{host}: its certificate is not trusted: {reason}",
         hint="Where a company's own authority signs, name its certificate: SSL_CERT_FILE=/path/to/authority.pem",
@@ -158,12 +162,7 @@ def absent(where: str, host: str, kind: str, codes: frozenset[str], words: str) 
             _with(f"{host} has no such repository", words),
             hint=f"Check the spelling. For a private image: {login_command(host)}",
         )
-    if "MANIFEST_UNKNOWN" in codes:
-        return RefusedError(
-            where,
-            _with(f"{host} has no such image", words),
-            hint="Check the tag: the repository is there, this tag or digest is not.",
-        )
+    # MANIFEST_UNKNOWN is also said of repositories that there are not.
     return RefusedError(
         where,
         _with(f"{host} has no such image", words),

@@ -63,7 +63,7 @@ class Patience:
         left = self._end - self._clock.monotonic()
         if left <= 0:
             raise OutOfTimeError(
-                f"{self._where}: not done after {self._total:.0f} s (expected to be done by then)",
+                f"{self._where}: not done after {self._total:g} s (expected to be done by then)",
                 hint="Allow it more time, or where the network is better: docker save, and docker-archive:FILE here.",
             )
         return left

@@ -223,12 +223,12 @@ class Transport:
             case ProxyError() if proxy:
                 return proxy_fails(self._where, name, host(proxy.url), reason)
             case ReadTimeoutError():
-                silence = f"no answer within {self._timeouts.idle:.0f} s"
+                silence = f"no answer within {self._timeouts.idle:g} s"
                 return unreachable(self._where, name, silence, connecting=False)
             case NewConnectionError():
                 return unreachable(self._where, name, reason)
             case ConnectTimeoutError():
-                return unreachable(self._where, name, f"no connection within {self._timeouts.connect:.0f} s")
+                return unreachable(self._where, name, f"no connection within {self._timeouts.connect:g} s")
             case SSLError():
                 return unreachable(self._where, name, reason, transient=False)
         return unreachable(self._where, name, reason, connecting=False)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import ssl
-from collections.abc import Callable, Iterator
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from envsync.image.registry.access import Access
 from envsync.image.registry.image import RegistryImage, open_image
 from envsync.image.registry.retry import Clock
 from envsync.reference import ImageName, Platform
+from tests.image.registry_client.proxy import Proxy, proxying
 from tests.image.registry_client.server import Respond, Server, serving
 
 _VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -48,9 +51,9 @@ def certificate(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="session")
 def tls(authority: trustme.CA) -> ssl.SSLContext:
-    """For servers that are called 127.0.0.1 or registry.test."""
+    """For servers that are called 127.0.0.1, or by a name that only a proxy knows."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1", "registry.test").configure_cert(context)
+    authority.issue_cert("127.0.0.1", "registry.test", "registry-1.docker.io").configure_cert(context)
     return context
 
 
@@ -63,6 +66,36 @@ def serve() -> Iterator[Callable[..., Server]]:
             return stack.enter_context(serving(respond, tls))
 
         yield start
+
+
+@pytest.fixture
+def through(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Proxy]]:
+    """Start a proxy, and name it to all that follows."""
+    with ExitStack() as stack:
+
+        def start(
+            routes: Mapping[str, int], login: str = "", credentials: str = "", tls: ssl.SSLContext | None = None
+        ) -> Proxy:
+            proxy = stack.enter_context(proxying(routes, credentials, tls))
+            at = f"{login}@" if login else ""
+            for name in ("HTTP_PROXY", "HTTPS_PROXY"):
+                monkeypatch.setenv(name, f"{'https' if tls else 'http'}://{at}127.0.0.1:{proxy.port}")
+            return proxy
+
+        yield start
+
+
+@pytest.fixture
+def log_in(tmp_path: Path) -> Callable[..., None]:
+    """Do as ``docker login`` does."""
+
+    def write(host: str, user: str = "", password: str = "", identity_token: str = "") -> None:
+        entry = {"auth": b64encode(f"{user}:{password}".encode()).decode()}
+        if identity_token:
+            entry["identitytoken"] = identity_token
+        (tmp_path / "docker" / "config.json").write_text(json.dumps({"auths": {host: entry}}), encoding="utf-8")
+
+    return write
 
 
 class Opener:

@@ -497,7 +497,7 @@ def test_a_registry_that_is_not_there(opened: Opener) -> None:
         (
             problem(404, "MANIFEST_UNKNOWN", "manifest unknown"),
             "HOST has no such image: manifest unknown",
-            "Check the tag: the repository is there, this tag or digest is not.",
+            "Check the spelling of repository and tag. For a private image: docker login HOST",
         ),
         (
             Reply(status=404, body=b"404 page not found\n", headers={"Content-Type": "text/plain"}),
