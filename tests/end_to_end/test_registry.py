@@ -81,7 +81,7 @@ def facts(files: dict[str, bytes]) -> Any:
     """A snapshot without what tells one way of taking it from another."""
     document = json.loads(files["snapshot.json"])
     for key in ("reference", "digest", "method", "pulled_at"):
-        document["source"].pop(key)
+        document["source"].pop(key, None)
     return document
 
 
@@ -156,22 +156,26 @@ def test_without_an_engine_docker_fails_and_the_name_alone_does_not(
 
 
 @pytest.mark.engine
-def test_an_engine_that_holds_the_image_is_asked_first(registry: Registry, tmp_path: Path) -> None:
-    name = f"{registry.address}/acme/job:1"
+def test_an_engine_that_holds_the_image_is_asked_first(
+    image: Callable[[str], str], registry: Registry, tmp_path: Path
+) -> None:
+    push(save(image("slim")), registry.address, "kit/held", "1")
+    name = f"{registry.address}/kit/held:1"
+    cache = {"ENVSYNC_CACHE_DIR": str(tmp_path / "cache")}
     docker("pull", "--quiet", name)
     try:
-        done = envsync("pull", name, cwd=tmp_path, ENVSYNC_CACHE_DIR=str(tmp_path / "cache"))
+        done = envsync("pull", name, cwd=tmp_path, **cache)
     finally:
         docker("rmi", "--force", name)
-    assert done.status in (0, 1), done.said
+    assert done.status == 0, done.said
     assert f"asking a container of {name}" in done.err
-    ran = json.loads(lock_files(tmp_path)["snapshot.json"])
-    assert ran["source"]["method"] == "run"
-    again = envsync("pull", name, cwd=tmp_path, ENVSYNC_CACHE_DIR=str(tmp_path / "cache"), **NOWHERE)
-    assert again.status == done.status, again.said
+    ran = lock_files(tmp_path)
+    assert json.loads(ran["snapshot.json"])["source"]["method"] == "run"
     # The registry says that the digest is still the same: nothing is read.
+    again = envsync("pull", name, cwd=tmp_path, **cache, **NOWHERE)
+    assert again.status == 0, again.said
     assert "reading" not in again.err
-    assert json.loads(lock_files(tmp_path)["snapshot.json"]) == ran
+    assert lock_files(tmp_path) == ran
 
 
 # --- the cache ---------------------------------------------------------------------------------------------
@@ -316,12 +320,7 @@ def test_a_layer_that_breaks_off_is_taken_up_where_it_was(
         done = pull("--no-cache", f"{proxy.address}/acme/job:1")
         assert done.status == 0, done.said
         asked = [request.range for request in proxy.requests if largest in request.path]
-    assert asked[0] is None
-    starts = [int(words.removeprefix("bytes=").rstrip("-")) for words in asked[1:] if words]
-    assert len(starts) == 2
-    # Of the last piece before a break, some may be lost with the connection: at most what is received at a time.
-    assert 0 <= starts[0] <= 100_000
-    assert starts[0] <= starts[1] <= starts[0] + 200_000
+    assert asked == [None, "bytes=100000-", "bytes=300000-"]
 
 
 def test_another_range_than_was_asked_for_is_an_error(
@@ -378,7 +377,7 @@ def test_mirrors_come_first_and_may_fail(registry: Registry, pull: Callable[...,
         )
         done = pull(f"{absent}/acme/job:1")
         assert done.status == 0, done.said
-        assert f"{absent}/acme/job:1: mirror {mirror}: " in done.err
+        assert f"{absent}/acme/job:1: mirror http://localhost:{port}: " in done.err
         assert (tmp_path / "lockfiles" / absent.replace(":", "_") / "acme" / "job" / "1").is_dir()
         # Of the environment instead, and with a path before the repository.
         mirrors = f"{absent}=http://{registry.address}/acme"

@@ -20,8 +20,6 @@ from envsync.redaction import printable
 _RESUMES = 5
 """In a row, which may bring less than :data:`_PROGRESS` together."""
 _PROGRESS = 1 << 20
-_CAREFUL = 1 << 16
-"""Bytes received at a time after a break: what has come of a larger piece is lost with the connection."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _PUSH_AGAIN = "The image in the registry is damaged: push it again."
 
@@ -42,7 +40,7 @@ def chunks(client: Client, descriptor: Descriptor, place: str) -> Generator[memo
     while True:
         answer = client.blob(descriptor.digest, position)
         try:
-            for chunk in _received(answer, descriptor, position, place, careful=resumes > 0):
+            for chunk in _received(answer, descriptor, position, place):
                 position += len(chunk)
                 yield chunk
         except UnreachableError as error:
@@ -63,13 +61,13 @@ def chunks(client: Client, descriptor: Descriptor, place: str) -> Generator[memo
             answer.close()
 
 
-def _received(answer: Answer, descriptor: Descriptor, start: int, place: str, *, careful: bool) -> Iterator[memoryview]:
+def _received(answer: Answer, descriptor: Descriptor, start: int, place: str) -> Iterator[memoryview]:
     """The bytes from ``start`` to the end of the blob."""
     begin, end = _range(answer, descriptor, start, place)
     _check_length(answer, descriptor, begin, end, place)
     position = begin
     while position < end or answer.length is None:
-        data = memoryview(answer.receive(_CAREFUL if careful and position - start < _PROGRESS else CHUNK))
+        data = memoryview(answer.receive(CHUNK))
         if not data:
             break
         skipped = max(0, start - position)

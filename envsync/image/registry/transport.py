@@ -56,6 +56,7 @@ class Answer:
         self.status: int = raw.status
         self.url = url
         self.at_home = at_home
+        self._broken: Exception | None = None
         self.body = b""
         """What :meth:`load` read."""
 
@@ -84,18 +85,29 @@ class Answer:
         return self.length is not None or "chunked" in (self.header("Transfer-Encoding") or "").lower()
 
     def receive(self, size: int) -> bytes:
-        """The next bytes, as they were sent; ``size`` of them unless the body ends.
+        """The next bytes, as they were sent; ``size`` of them unless the body ends or breaks off.
 
         Raises:
-            UnreachableError: the connection broke off, or is silent for too long.
+            UnreachableError: the connection broke off, or is silent for too long; all that came was returned before.
         """
-        try:
-            return self._raw.read(size, decode_content=False)
-        except (HTTPError, OSError, ValueError) as error:
+        pieces: list[bytes] = []
+        missing = size
+        while missing and self._broken is None:
+            try:
+                piece = self._raw.read1(missing, decode_content=False)
+            except (HTTPError, OSError, ValueError) as error:
+                self._broken = error
+                break
+            if not piece:
+                break
+            pieces.append(piece)
+            missing -= len(piece)
+        if self._broken is not None and not pieces:
             self.close()
             raise UnreachableError(
-                self._where, f"the connection to {host(self.url)} broke off: {_reason(error)}"
-            ) from error
+                self._where, f"the connection to {host(self.url)} broke off: {_reason(self._broken)}"
+            ) from self._broken
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def load(self, limit: int) -> bytes:
         """The whole body of an answer, which is then closed; also kept in :attr:`body`.
