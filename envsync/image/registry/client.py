@@ -31,7 +31,7 @@ from envsync.image.registry.problems import (
     unexpected,
     words_of,
 )
-from envsync.image.registry.retry import MIRROR_TRIES, TRIES, Clock, Patience
+from envsync.image.registry.retry import FIRST_TRIES, MIRROR_TRIES, TRIES, Clock, Patience
 from envsync.image.registry.tokens import Authorizer
 from envsync.image.registry.transport import Answer, Transport
 from envsync.image.registry.urls import shown
@@ -68,6 +68,7 @@ class Client:
         self._transport = Transport(self._where, access.timeouts, self.patience)
         self._auth = Authorizer(self._where, self._transport, logins.find, self.patience, clock)
         self._gone: set[Endpoint] = set()
+        self._met: set[Endpoint] = set()
         self._told: set[Endpoint] = set()
 
     def close(self) -> None:
@@ -147,7 +148,12 @@ class Client:
             url = endpoint.url(kind, reference)
             try:
                 once = partial(self._once, method, endpoint, url, headers, limit)
-                answer = self.patience.answer(once, tries=TRIES if last else MIRROR_TRIES)
+                answer = self.patience.answer(
+                    once,
+                    tries=TRIES if last else MIRROR_TRIES,
+                    connecting=(TRIES if endpoint in self._met else FIRST_TRIES) if last else 1,
+                )
+                self._met.add(endpoint)
                 if answer.status in _GOOD or (answer.status == _OUT_OF_RANGE and start):
                     return answer
                 raise self._problem(answer, endpoint, kind)

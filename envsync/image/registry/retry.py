@@ -15,6 +15,9 @@ from envsync.image.registry.problems import OutOfTimeError, UnreachableError
 TRIES = 5
 """Of one request, where no other place can be asked instead."""
 MIRROR_TRIES = 3
+"""Where another place can be asked."""
+FIRST_TRIES = 2
+"""To connect to a place that did not answer before."""
 LONGEST_PAUSE = 60.0
 """Seconds that a registry may ask to wait."""
 
@@ -78,10 +81,13 @@ class Patience:
         self._clock.sleep(min(max(seconds, wanted or 0), self.left()))
         self.left()
 
-    def answer(self, once: Callable[[], _Answer], *, tries: int) -> _Answer:
+    def answer(self, once: Callable[[], _Answer], *, tries: int, connecting: int = TRIES) -> _Answer:
         """What ``once`` returns in the end: faults that pass are tried again.
 
-        With less than :data:`TRIES`, there is another place to ask, and one that is not there is asked only once.
+        Args:
+            once: makes the request.
+            tries: how often it is made at most.
+            connecting: how often where there never was a connection.
 
         Raises:
             PlaceError: what the last try raised.
@@ -95,7 +101,7 @@ class Patience:
                 answer = once()
             except UnreachableError as error:
                 self.left()  # what broke off at the end of time was cut by us
-                if not error.transient or number == tries or (error.connecting and tries < TRIES):
+                if not error.transient or number >= (connecting if error.connecting else tries):
                     raise
             else:
                 wanted = self.asked_to_wait(answer)

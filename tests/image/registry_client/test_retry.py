@@ -93,10 +93,17 @@ def test_a_registry_that_wants_too_long_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("transient", "connecting", "tries", "made"),
-    [(True, True, 5, 5), (True, False, 5, 5), (True, False, 3, 3), (True, True, 3, 1), (False, False, 5, 1)],
+    ("transient", "connecting", "tries", "limit", "made"),
+    [
+        (True, True, 5, 5, 5),
+        (True, True, 5, 2, 2),
+        (True, True, 3, 1, 1),
+        (True, False, 5, 2, 5),
+        (True, False, 3, 1, 3),
+        (False, False, 5, 5, 1),
+    ],
 )
-def test_faults(transient: bool, connecting: bool, tries: int, made: int) -> None:
+def test_faults(transient: bool, connecting: bool, tries: int, limit: int, made: int) -> None:
     calls = []
 
     def once() -> Answer:
@@ -104,7 +111,7 @@ def test_faults(transient: bool, connecting: bool, tries: int, made: int) -> Non
         raise UnreachableError("app:1", "no way", transient=transient, connecting=connecting)
 
     with pytest.raises(UnreachableError, match=r"^app:1: no way$"):
-        Time().patience.answer(once, tries=tries)
+        Time().patience.answer(once, tries=tries, connecting=limit)
     assert len(calls) == made
 
 
