@@ -90,7 +90,7 @@ BROKE = "HOST cannot be reached: it was closed before the end"
             "http://HOST/v2/app/manifests/1 redirects to a place that is no URL (expected one of http or https)",
         ),
         (
-            b"HTTP/1.1 429 No\r\nRetry-After: \xff\r\nContent-Length: 3\r\n\r\n\x1b[m",
+            b"HTTP/1.1 429 No\r\nRetry-After: \xff\r\nConnection: close\r\nContent-Length: 3\r\n\r\n\x1b[m",
             "HOST lets no more pulls through for now: \\x1b[m",
         ),
         (HEAD + b"Content-Length: 4\r\n\r\n" + b"\xff\xfe\0\0", "JSON is malformed"),
