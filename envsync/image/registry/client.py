@@ -159,8 +159,7 @@ class Client:
                 raise self._problem(answer, endpoint, kind)
             except PlaceError as error:
                 failures.append((endpoint, error))
-                # A loopback registry that speaks TLS, but not for us, is not to be asked without.
-                if last or (isinstance(error, UntrustedError) and not endpoint.mirror):
+                if last or not (endpoint.mirror or _speaks_no_tls(error)):
                     break
                 self._next(endpoint, error, places[number])
         raise _all_together(failures)
@@ -218,12 +217,20 @@ def _check_size(data: bytes, size: int | None, place: str) -> None:
         )
 
 
+def _speaks_no_tls(error: PlaceError) -> bool:
+    """Whether a registry on loopback may be asked by plain HTTP: it did not answer, or not by TLS."""
+    return isinstance(error, UnreachableError) and not isinstance(error, UntrustedError)
+
+
 def _all_together(failures: list[tuple[Endpoint, PlaceError]]) -> PlaceError:
     """What the last place said, and why none of those before it helped."""
     last, error = failures[-1]
-    # A registry on loopback that does not speak TLS and answers without is no news.
     silent = isinstance(error, UnreachableError) and error.connecting
-    earlier = [f"{place.base}: {problem.reason}" for place, problem in failures[:-1] if place.mirror or silent]
+    earlier = [
+        f"{place.base}: {problem.reason}"
+        for place, problem in failures[:-1]
+        if place.mirror or silent or not (isinstance(problem, UnreachableError) and problem.connecting)
+    ]
     if not earlier:
         return error
     reason = f"{last.base}: {error.reason} (before that: {'; '.join(earlier)})"

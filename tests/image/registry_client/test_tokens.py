@@ -236,6 +236,16 @@ def test_a_login_that_is_not_good_enough(serve: Any, opened: Opener, log_in: Any
     assert len(server.requests) == 2
 
 
+def test_a_refusal_by_https_is_not_carried_to_plain_http(
+    serve: Any, opened: Opener, log_in: Any, tls: ssl.SSLContext
+) -> None:
+    server = serve(Passwords(shelf(), {"ann": "pw"}), tls)
+    error = failure(opened, name_of(server))
+    assert error.message == f"{name_of(server)}: {server.address} needs a login"
+    log_in(server.address, "ann", "pw")
+    assert tars(opened(name_of(server))) == LAYERS
+
+
 @pytest.mark.parametrize(
     ("challenge", "asked"), [("Negotiate", "negotiate"), ("", "nothing"), ("Digest realm=a, NTLM", "digest, ntlm")]
 )
