@@ -64,6 +64,7 @@ def read_rootfs(
         kept={(each.number, offset): data for each in layers for offset, data in each.kept.items()},
         fetch=reading.fetch,
         diff_ids=image.config.diff_ids,
+        seekable=reading.seekable(),
     )
     # The contents stream past under the first name of a file, which may not be the one that is wanted.
     rootfs.prefetch(PurePosixPath(path) for path in merged.hard_links if wanted(path))
@@ -106,6 +107,11 @@ class _Reading:
                         future.cancel()
         return self._contents
 
+    def seekable(self) -> frozenset[int]:
+        """Numbers of the layers that lie in files as they are."""
+        layers = enumerate(self._image.layers)
+        return frozenset(n for n, layer in layers if self._contents[n].plain and isinstance(layer, StoredLayer))
+
     def _recalled(self, layer: Layer, number: int) -> LayerContents:
         data = self._known.get(layer.diff_id) if self._known is not None else None
         found = decode(data, number) if data is not None else None
@@ -146,7 +152,7 @@ class _Reading:
             CorruptImageError: the layer is no longer what it was.
         """
         layer = self._image.layers[number]
-        if self._contents[number].plain and isinstance(layer, StoredLayer) and not any(node.sparse for node in nodes):
+        if isinstance(layer, StoredLayer) and self._contents[number].plain and not any(node.sparse for node in nodes):
             return {node.offset: layer.blob.read_at(node.offset, node.size) for node in nodes}
         with ThreadPoolExecutor(2, "digest") as hashers, LayerStream(layer, hashers) as stream:
             found = dict(_contents_at(stream.chunks(), {node.offset for node in nodes}, where=str(layer)))

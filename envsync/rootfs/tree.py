@@ -18,6 +18,9 @@ _FETCHED_LIMIT = 64 << 20
 _HOPS = 40
 """Symbolic links on the way to a file: what Linux allows."""
 
+_REREADS = 16
+"""Times that a layer is received or decompressed once more for one file."""
+
 _REMEMBERED = 4096
 """Folders whose real paths are remembered."""
 
@@ -29,13 +32,21 @@ class Rootfs:
     """Implements :class:`envsync.files.SearchableTree` for an image. Usable until the image is closed."""
 
     def __init__(
-        self, merged: Merged, *, kept: dict[tuple[int, int], bytes], fetch: Fetch, diff_ids: tuple[Digest, ...]
+        self,
+        merged: Merged,
+        *,
+        kept: dict[tuple[int, int], bytes],
+        fetch: Fetch,
+        diff_ids: tuple[Digest, ...],
+        seekable: frozenset[int] = frozenset(),
     ) -> None:
-        """``kept`` holds contents by number of the layer and offset."""
+        """``kept`` holds contents by number of the layer and offset; of ``seekable`` layers, any file is soon read."""
         self._merged = merged
         self._kept = kept
         self._fetch = fetch
         self._diff_ids = diff_ids
+        self._seekable = seekable
+        self._rereads = 0
         self._real: dict[str, str | None] = {}
         self.skipped = merged.skipped
         """Entries that were ignored: their paths escape the root, are not UTF-8, or they link to nothing."""
@@ -82,6 +93,10 @@ class Rootfs:
         kept = self._kept.get((node.layer, node.offset))
         if kept is not None:
             return kept
+        if node.layer not in self._seekable:
+            self._rereads += 1
+            if self._rereads > _REREADS:
+                raise FileReadError(f"{path}: not read: all that is asked of the image is more than is kept in memory")
         try:
             return self._fetch(node.layer, [node])[node.offset]
         except CorruptImageError as error:

@@ -560,6 +560,17 @@ def test_too_many_files(tmp_path: Path) -> None:
     assert caught.value.message == "layer: the image has too many files (expected two million at most)"
 
 
+def test_a_layer_is_not_decompressed_for_ever(read: Read) -> None:
+    layer = {f"f{number}": b"x" for number in range(20)}
+    rootfs = read(layer, wanted=nothing, compression="gzip")
+    for number in range(16):
+        assert rootfs.read(path(f"/f{number}")) == b"x"
+    with pytest.raises(FileReadError) as caught:
+        rootfs.read(path("/f16"))
+    assert caught.value.message == "/f16: not read: all that is asked of the image is more than is kept in memory"
+    assert len(contents(read(layer, wanted=nothing))) == 20
+
+
 def test_contents_beyond_the_budget_are_not_kept() -> None:
     from envsync.rootfs.scan import Budget, LayerContents, scan_layer
 

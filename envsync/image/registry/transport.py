@@ -41,6 +41,9 @@ from envsync.redaction import printable
 ERROR_LIMIT = 64 << 10
 """Bytes of an answer that tells of an error, or of a redirect."""
 
+_PIECE = 1 << 18
+"""Bytes received at once: larger pieces are copied more often on their way through the buffers of others."""
+
 _REDIRECTS = 10
 _REDIRECTING = frozenset({301, 302, 303, 307, 308})
 _HEADERS = {"User-Agent": f"envsync/{__version__}", "Accept-Encoding": "identity"}
@@ -94,7 +97,7 @@ class Answer:
         missing = size
         while missing and self._broken is None:
             try:
-                piece = self._raw.read1(missing, decode_content=False)
+                piece = self._raw.read1(min(missing, _PIECE), decode_content=False)
             except (HTTPError, OSError, ValueError) as error:
                 self._broken = error
                 break
