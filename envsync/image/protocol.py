@@ -80,5 +80,8 @@ class Image(Protocol):
     def layers(self) -> tuple[Layer, ...]:
         """Lowest first."""
 
+    def stop(self) -> None:
+        """Make threads that wait for bytes of its layers give up soon: nobody wants them any more."""
+
     def close(self) -> None:
         """Release files and connections."""

@@ -34,6 +34,9 @@ class StoredImage(Struct, frozen=True, kw_only=True):
     layers: tuple[StoredLayer, ...]
     release: Callable[[], None]
 
+    def stop(self) -> None:
+        """See :meth:`envsync.image.protocol.Image.stop`: files do not keep anyone waiting."""
+
     def close(self) -> None:
         """See :meth:`envsync.image.protocol.Image.close`."""
         self.release()

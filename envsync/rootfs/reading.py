@@ -105,6 +105,8 @@ class _Reading:
                     self._stop.set()
                     for future in futures:
                         future.cancel()
+                    if not all(future.done() for future in futures):
+                        self._image.stop()
         return self._contents
 
     def seekable(self) -> frozenset[int]:

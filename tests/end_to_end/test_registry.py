@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import pytest
 
 from tests.cli.archives import installed, write_archive
-from tests.end_to_end.program import Result, envsync
+from tests.end_to_end.program import Result, environment, envsync
 from tests.imagekit.engine import docker, save
 from tests.imagekit.faulty import (
     Answer,
@@ -22,6 +26,7 @@ from tests.imagekit.faulty import (
     IgnoreRange,
     Redirect,
     Script,
+    Stall,
     Truncate,
     WrongDigest,
     WrongRange,
@@ -365,6 +370,31 @@ def test_the_time_is_limited(registry: Registry, pull: Callable[..., Result]) ->
         done = pull("--no-cache", "--timeout", "2", f"{proxy.address}/acme/job:1")
     assert done.status == 2
     assert "not done after 2 s" in done.err
+
+
+def test_ctrl_c_ends_a_pull_that_waits_for_bytes(registry: Registry, largest: str, tmp_path: Path) -> None:
+    with faulty(registry.address, on(largest, ever_after=Stall(after=500_000))) as proxy:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "envsync", "pull", f"{proxy.address}/acme/job:1"],
+            cwd=tmp_path,
+            env=environment(ENVSYNC_CACHE_DIR=str(tmp_path / "cache"), DOCKER_CONFIG=str(tmp_path), **NOWHERE),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert running.stderr is not None
+        while "reading" not in (line := running.stderr.readline()):
+            assert line, "it ended by itself"
+        while not any(largest in request.path for request in proxy.requests):
+            sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        # A silent registry is waited for much longer.
+        _, said = running.communicate(timeout=30)
+    assert (running.returncode, said.splitlines()[-1]) == (
+        2,
+        "envsync: interrupted; what was there before is unchanged",
+    )
+    assert not list(tmp_path.glob("**/*lock*"))
+    assert not list(tmp_path.rglob(".envsync-*"))
 
 
 def test_mirrors_come_first_and_may_fail(registry: Registry, pull: Callable[..., Result], tmp_path: Path) -> None:

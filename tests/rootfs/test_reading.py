@@ -611,6 +611,9 @@ class StreamedImage:
         stored = made.stored_layers
         self.layers = tuple(StreamedLayer(each, plain, length) for each, plain in zip(stored, layers, strict=True))
 
+    def stop(self) -> None:
+        pass
+
     def close(self) -> None:
         pass
 

@@ -71,6 +71,11 @@ class Client:
         self._met: set[Endpoint] = set()
         self._told: set[Endpoint] = set()
 
+    def stop(self) -> None:
+        """Make what other threads wait for end soon, with an error."""
+        self.patience.stop()
+        self._transport.cut()
+
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()

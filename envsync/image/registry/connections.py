@@ -78,7 +78,7 @@ class _Watch:
         self._sockets: WeakSet[socket.socket] = WeakSet()
         self._lock = Lock()
         self._over = False
-        self._timer = Timer(seconds, self._cut)
+        self._timer = Timer(seconds, self.cut)
         self._timer.daemon = True
         self._timer.start()
 
@@ -91,7 +91,8 @@ class _Watch:
                 if self._over:
                     _shut(plain)
 
-    def _cut(self) -> None:
+    def cut(self) -> None:
+        """Let the time be over now."""
         with self._lock:
             self._over = True
             for each in list(self._sockets):
@@ -139,6 +140,10 @@ class Connections:
             )
         manager.pool_classes_by_scheme = _watched(self._watch)
         return manager
+
+    def cut(self) -> None:
+        """End all connections, also those that another thread waits for, and all that are made from now on."""
+        self._watch.cut()
 
     def close(self) -> None:
         """Close what is not in use; closing twice does no harm."""

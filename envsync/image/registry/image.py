@@ -71,6 +71,10 @@ class RegistryImage(Struct, frozen=True, kw_only=True):
     layers: tuple[RegistryLayer, ...]
     client: Client
 
+    def stop(self) -> None:
+        """See :meth:`envsync.image.protocol.Image.stop`."""
+        self.client.stop()
+
     def close(self) -> None:
         """See :meth:`envsync.image.protocol.Image.close`."""
         self.client.close()

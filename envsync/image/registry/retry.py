@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from threading import Event
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -30,7 +32,8 @@ class Clock(Struct, frozen=True, kw_only=True):
 
     monotonic: Callable[[], float] = time.monotonic
     wall: Callable[[], float] = time.time
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] | None = None
+    """``None``: truly, until :meth:`Patience.stop` is called."""
     jitter: Callable[[], float] = random.random
     """Between 0 and 1."""
 
@@ -56,6 +59,12 @@ class Patience:
         self._end = clock.monotonic() + total
         self._clock = clock
         self._where = where
+        self._stopped = Event()
+
+    def stop(self) -> None:
+        """Let the time be over now."""
+        self._end = -math.inf
+        self._stopped.set()
 
     def left(self) -> float:
         """Seconds until the end.
@@ -78,7 +87,7 @@ class Patience:
             OutOfTimeError: the end is nearer.
         """
         seconds = _FIRST_PAUSE * 2.0 ** (number - 1) * (0.75 + self._clock.jitter() / 2)
-        self._clock.sleep(min(max(seconds, wanted or 0), self.left()))
+        (self._clock.sleep or self._stopped.wait)(min(max(seconds, wanted or 0), self.left()))
         self.left()
 
     def answer(self, once: Callable[[], _Answer], *, tries: int, connecting: int = TRIES) -> _Answer:

@@ -160,6 +160,10 @@ class Transport:
         self._patience = patience
         self._connections = Connections(timeouts.total)
 
+    def cut(self) -> None:
+        """End all connections, whoever waits for them."""
+        self._connections.cut()
+
     def close(self) -> None:
         """Close all connections that are not in use."""
         self._connections.close()
