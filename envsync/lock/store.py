@@ -166,7 +166,7 @@ def read_lock(path: Path) -> Lock:
 
 
 def find_locks(root: Path) -> tuple[Path, ...]:
-    """All lock directories under ``root``, sorted; none that is only being written, or was when its maker was killed."""
+    """All lock directories under ``root``, sorted; none that is being written, or was when its maker was killed."""
     folders = (found.parent for found in root.rglob(SNAPSHOT) if found.is_file())
     return tuple(sorted(folder for folder in folders if not folder.name.startswith(STAGING)))
 
