@@ -8,7 +8,8 @@ import shlex
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
 from typing import IO
@@ -49,7 +50,8 @@ def run(
         cwd: the folder to run in.
         check: raise when the exit status is not 0.
         on_line: called with each line of stderr as it appears.
-        tied: also end its process group when this process is killed, which then has no chance to do it.
+        tied: end the process group also when this process is killed, which then has no chance to do it. A program
+            that cannot be started is then one that fails.
 
     Raises:
         CommandError: the program cannot be started, runs out of time, or (with ``check``) fails.
@@ -57,11 +59,11 @@ def run(
     words = [str(word) for word in command]
     shown = without_credentials(shlex.join(words))
     variables = {name: value for name, value in {**os.environ, **(env or {})}.items() if value is not None}
-    with _Guard() if tied else contextlib.nullcontext() as guard:
+    with _bond() if tied else contextlib.nullcontext(subprocess.DEVNULL) as stdin:
         try:
             process = subprocess.Popen(
-                words,
-                stdin=subprocess.DEVNULL,
+                ["/bin/sh", "-c", _TIED, "sh", *words] if tied else words,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 text=True,
@@ -72,8 +74,6 @@ def run(
             )
         except OSError as error:
             raise CommandError(f"{words[0]}: cannot be started: {error.strerror}") from error
-        if guard is not None:
-            guard.watch(process)
         output, errors, ended = _drain(process, timeout, on_line)
     if not ended:
         raise CommandError(f"{shown}: still running after {timeout:g} s", output=_last_lines(errors))
@@ -88,41 +88,26 @@ def run(
     return done
 
 
-class _Guard:
-    """A shell that ends a process group when this process, which holds the other end of its input, is gone.
+_TIED = (
+    "exec 3<&0 </dev/null; { read -r _; kill -s KILL 0; } <&3 3<&- >/dev/null 2>&1 & "
+    '"$@" 3<&-; status=$?; exec >/dev/null 2>&1; kill -s KILL $!; wait; exit $status'
+)
+"""Runs a program beside a process that waits for the end of stdin and then ends the whole group, itself included.
 
-    Linux has a signal for this, PR_SET_PDEATHSIG, but a program would have to be started by code that runs between
-    fork and exec, which is not safe beside threads; and its own children would go on.
-    """
+Linux has a signal for this, PR_SET_PDEATHSIG, but it would take code that runs between fork and exec, which is not safe
+beside threads, and what the program started would go on.
+"""
 
-    _SCRIPT = 'read -r group && { read -r _; kill -s KILL -- "-$group"; }'
 
-    def __init__(self) -> None:
-        self._shell: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> _Guard:
-        with contextlib.suppress(OSError):  # without a shell nothing is guarded, and the next run tidies up
-            self._shell = subprocess.Popen(
-                ["/bin/sh", "-c", self._SCRIPT],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        return self
-
-    def watch(self, process: subprocess.Popen[str]) -> None:
-        """Tell it which group."""
-        if self._shell is not None and self._shell.stdin is not None:
-            with contextlib.suppress(OSError):
-                self._shell.stdin.write(b"%d\n" % process.pid)
-                self._shell.stdin.flush()
-
-    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
-        if self._shell is not None:
-            if kind is None:  # otherwise it is left to do its work
-                self._shell.kill()
-            self._shell.communicate()
+@contextmanager
+def _bond() -> Iterator[int]:
+    """What is to be stdin of :data:`_TIED`; it ends with this process, or when the starting of one is interrupted."""
+    theirs, ours = os.pipe()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+        os.close(ours)
 
 
 def _drain(
@@ -148,7 +133,8 @@ def _drain(
     finally:
         _end_group(process)
         for reader in readers:
-            reader.join()
+            with contextlib.suppress(RuntimeError):  # an interruption kept it from being started
+                reader.join()
     return "".join(output), errors, ended
 
 

@@ -29,6 +29,9 @@ _GONE = "gone"
 _made_here: set[str] = set()
 """Temporary names of this process. In a container, the one that was killed may have had the same ID."""
 
+_placing: dict[Path, tuple[int, int]] = {}
+"""Device and inode of each folder that this process put, or was about to put, in its place."""
+
 
 def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     """Make ``target`` a folder of exactly ``files``; an existing folder is replaced in one step.
@@ -71,6 +74,8 @@ def staged_folder(target: Path) -> Iterator[Path]:
 
 def replace_folder(staging: Path, target: Path) -> None:
     """Put ``staging`` in the place of ``target``, in one step, and remove what was there."""
+    status = staging.lstat()
+    _placing[target] = (status.st_dev, status.st_ino)
     if not os.path.lexists(target):
         staging.rename(target)
         return
@@ -81,6 +86,17 @@ def replace_folder(staging: Path, target: Path) -> None:
     target.rename(aside)
     staging.rename(target)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def placed() -> tuple[Path, ...]:
+    """The folders that this process did put in their place: what an interruption found already done."""
+    found: list[Path] = []
+    for target, identity in _placing.items():
+        with contextlib.suppress(OSError):
+            status = target.lstat()
+            if (status.st_dev, status.st_ino) == identity:
+                found.append(target)
+    return tuple(found)
 
 
 def discard_leftovers(target: Path) -> None:

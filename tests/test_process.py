@@ -89,9 +89,35 @@ def test_what_is_tied_ends_with_this_process_however_it_ends(whole_group: bool) 
 
 
 def test_what_is_tied_is_as_any_other() -> None:
-    done = run(python("import sys; print('out'); sys.exit(3)"), timeout=30, check=False, tied=True)
-    assert (done.returncode, done.stdout, done.stderr) == (3, "out\n", "")
-    with pytest.raises(CommandError, match="no-such-program: cannot be started: No such file or directory"):
+    code = "import sys; print('out', *sys.argv[1:]); print(repr(sys.stdin.read()), file=sys.stderr); sys.exit(3)"
+    done = run([*python(code), "a b", "$c"], timeout=30, check=False, tied=True)
+    assert (done.returncode, done.stdout, done.stderr) == (3, "out a b $c\n", "''\n")
+    assert "/bin/sh" not in done.command
+    with pytest.raises(CommandError, match="no-such-program: exit status 127"):
         run(["no-such-program"], timeout=5, tied=True)
-    with pytest.raises(CommandError, match=r"still running after 0\.2 s"):
+    with pytest.raises(CommandError, match=r"^sleep 60: still running after 0\.2 s"):
         run(["sleep", "60"], timeout=0.2, tied=True)
+
+
+INTERRUPTED = """
+import os, signal, sys
+from envsync.process import run
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+signal.signal(signal.SIGALRM, interrupt)
+for step in range(100):
+    signal.setitimer(signal.ITIMER_REAL, 0.0001 * (1 + step))
+    try:
+        run(["sh", "-c", "sleep 1; touch " + sys.argv[1]], timeout=60, tied=True)
+    except KeyboardInterrupt:
+        continue
+    raise SystemExit("not interrupted")
+"""
+
+
+def test_what_is_tied_ends_at_whatever_moment_it_is_interrupted(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "reached")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    time.sleep(1.5)
+    assert not (tmp_path / "reached").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from envsync.writing import WriteError, replace_folder, staged_folder, write_file, write_folder
+from envsync.writing import WriteError, placed, replace_folder, staged_folder, write_file, write_folder
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -93,6 +93,17 @@ def test_replacing_keeps_nothing_of_the_old_one(tmp_path: Path) -> None:
         (staging / "new").write_bytes(b"2")
         replace_folder(staging, tmp_path / "t")
     assert tree(tmp_path) == {"t/new": b"2"}
+
+
+def test_what_was_placed_is_told_from_what_was_about_to_be(tmp_path: Path) -> None:
+    write_folder(tmp_path / "new", {"a": b"1"})
+    with (
+        pytest.raises(WriteError, match="cannot be written: Not a directory"),
+        staged_folder(tmp_path / "t") as staging,
+    ):
+        (tmp_path / "t").touch()  # in its way
+        replace_folder(staging, tmp_path / "t" / "t")
+    assert [path for path in placed() if path.is_relative_to(tmp_path)] == [tmp_path / "new"]
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

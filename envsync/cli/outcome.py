@@ -12,6 +12,7 @@ import typer
 
 from envsync.cli import console
 from envsync.errors import EnvsyncError
+from envsync.redaction import printable
 
 _P = ParamSpec("_P")
 
@@ -23,7 +24,9 @@ def guarded(command: Callable[_P, int]) -> Callable[_P, NoReturn]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> NoReturn:
         for ending in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(ending, _terminated)
-        raise typer.Exit(_status(functools.partial(command, *args, **kwargs)))
+        status = _status(functools.partial(command, *args, **kwargs))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done: the exit code says how
+        raise typer.Exit(status)
 
     return run
 
@@ -34,7 +37,7 @@ def _status(command: Callable[[], int]) -> int:
     except EnvsyncError as error:
         console.error(error)
     except KeyboardInterrupt:
-        console.say("\nenvsync: interrupted; what was there before is unchanged")
+        console.say(f"\nenvsync: interrupted; {_what_is_there()}")
     except BrokenPipeError:
         console.close_output()
     except Exception as error:  # the one place that may: a bug must not look like drift (exit code 1)
@@ -42,6 +45,18 @@ def _status(command: Callable[[], int]) -> int:
     else:
         return status
     return 2
+
+
+def _what_is_there() -> str:
+    from envsync.writing import placed
+
+    match placed():
+        case ():
+            return "what was there before is unchanged"
+        case (folder,):
+            return f"{printable(str(folder))} was complete before that"
+        case folders:
+            return f"{len(folders)} folders were complete before that, all others are unchanged"
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -14,7 +14,7 @@ from envsync.lock.requirements import render_constraints, render_os_packages, re
 from envsync.model import Distribution, ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
 from envsync.reference import DOCKER_HUB, ImageName
-from envsync.writing import write_folder
+from envsync.writing import STAGING, discard_leftovers, write_folder
 
 SNAPSHOT = "snapshot.json"
 
@@ -83,6 +83,7 @@ def write_lock(path: Path, snapshot: Snapshot) -> Written:
         UnsafeValueError: see :func:`render_lock`.
         WriteError: the place cannot be written.
     """
+    discard_leftovers(path)
     previous: Snapshot | None = None
     if path.exists():
         if not (path / SNAPSHOT).is_file() and (not path.is_dir() or any(path.iterdir())):
@@ -165,8 +166,9 @@ def read_lock(path: Path) -> Lock:
 
 
 def find_locks(root: Path) -> tuple[Path, ...]:
-    """All lock directories under ``root``, sorted."""
-    return tuple(sorted(found.parent for found in root.rglob(SNAPSHOT) if found.is_file()))
+    """All lock directories under ``root``, sorted; none that is being written, or was when its maker was killed."""
+    folders = (found.parent for found in root.rglob(SNAPSHOT) if found.is_file())
+    return tuple(sorted(folder for folder in folders if not folder.name.startswith(STAGING)))
 
 
 def choose_lock(root: Path) -> Lock:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from pathlib import Path
 
 import msgspec
@@ -75,6 +77,18 @@ def test_other_facts_replace_the_lock_and_a_damaged_one_too(tmp_path: Path) -> N
     assert written.previous == snapshot(distribution("six"))
     (tmp_path / "l" / "snapshot.json").write_text("{")
     assert write_lock(tmp_path / "l", snapshot()).status == "new"
+
+
+def test_what_a_killed_pull_left_is_no_lock_and_goes_with_the_next_pull(tmp_path: Path) -> None:
+    write_lock(tmp_path / "a" / "1", snapshot())
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    shutil.copytree(tmp_path / "a" / "1", tmp_path / "a" / f".envsync-1.{dead.pid}-00000000")
+    assert find_locks(tmp_path) == (tmp_path / "a" / "1",)
+    assert write_lock(tmp_path / "a" / "1", snapshot()).status == "unchanged"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["1"]
+    (tmp_path / "a" / "1").rename(tmp_path / "a" / ".envsync-1.old")
+    assert write_lock(tmp_path / "a" / "1", snapshot()).status == "unchanged"
 
 
 def test_a_folder_that_is_no_lock_is_left_alone(tmp_path: Path) -> None:
