@@ -28,6 +28,8 @@ from tests.build.making import BASE_PYTHON, tree
 from tests.build.wheels import Index, serve, wheel
 from tests.cli.archives import installed, write_archive
 from tests.end_to_end.program import environment, envsync
+from tests.imagekit.pushing import push
+from tests.imagekit.registries import open_registry
 
 MOMENTS = {"at any time": 20, "towards the end": 20, "as soon as it writes": 10}
 OLD = (installed("apple", "1.0"), installed("berry", "1.0"))
@@ -42,14 +44,36 @@ class Source:
 
     old: str
     new: str
-    variables: dict[str, str] = field(default_factory=dict)
+    old_variables: dict[str, str] = field(default_factory=dict)
+    new_variables: dict[str, str] = field(default_factory=dict)
 
 
-@pytest.fixture(scope="module", params=["archive"])
-def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("images")
-    old, new = (write_archive(folder / f"{name}.tar", *parts) for name, parts in (("old", OLD), ("new", NEW)))
+    return write_archive(folder / "old.tar", *OLD), write_archive(folder / "new.tar", *NEW)
+
+
+@pytest.fixture(scope="module")
+def files(archives: tuple[Path, Path]) -> Source:
+    old, new = archives
     return Source(f"docker-archive:{old}", f"docker-archive:{new}")
+
+
+@pytest.fixture(scope="module")
+def registry(archives: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """One name, which means the old image or the new one by the mirror that is asked."""
+    with open_registry(tmp_path_factory.mktemp("registry")) as running:
+        for archive in archives:
+            push(archive, running.address, f"{archive.stem}/acme/job", "1")
+        mirrors = ({"ENVSYNC_MIRRORS": f"127.0.0.1:1=http://{running.address}/{name}"} for name in ("old", "new"))
+        yield Source("registry:127.0.0.1:1/acme/job:1", "registry:127.0.0.1:1/acme/job:1", *mirrors)
+
+
+@pytest.fixture(params=["files", pytest.param("registry", marks=pytest.mark.registry)])
+def source(request: pytest.FixtureRequest) -> Source:
+    found: Source = request.getfixturevalue(request.param)
+    return found
 
 
 @dataclass(frozen=True)
@@ -70,9 +94,11 @@ class Case:
         return self.workspace / "cache"
 
     def set_up(self, *, fresh: bool) -> None:
-        """Put the old folder in its place, or nothing at all."""
+        """Put the old folder in its place, or nothing at all: no folder, and nothing known from before."""
         shutil.rmtree(self.target, ignore_errors=True)
-        if not fresh:
+        if fresh:
+            shutil.rmtree(self.cache, ignore_errors=True)
+        else:
             shutil.copytree(self.before, self.target, symlinks=True)
 
     def start(self) -> subprocess.Popen[str]:
@@ -126,23 +152,25 @@ def look_at_environment(folder: Path) -> State:
 
 @pytest.fixture
 def pulling(source: Source, tmp_path: Path) -> Case:
-    locks, target = tmp_path / "lockfiles", tmp_path / "lockfiles" / "acme" / "job" / "1"
-    result = envsync("pull", source.old, "-L", locks, cwd=tmp_path, **source.variables)
+    locks = tmp_path / "lockfiles"
+    result = envsync("pull", source.old, "-L", locks, cwd=tmp_path, **source.old_variables)
     assert result.status == 0, result.said
+    (snapshot,) = locks.rglob("snapshot.json")
+    target = snapshot.parent
     shutil.copytree(target, tmp_path / "before")
     command = ("pull", source.new, "-L", str(locks))
-    return Case(command, target, look_at_lock, tmp_path / "before", tmp_path, source.variables)
+    return Case(command, target, look_at_lock, tmp_path / "before", tmp_path, source.new_variables)
 
 
 @pytest.fixture
-def creating(source: Source, tmp_path: Path) -> Iterator[Case]:
+def creating(files: Source, tmp_path: Path) -> Iterator[Case]:
     (tmp_path / "index").mkdir()
     with serve(tmp_path / "index") as address:
         index = Index(tmp_path / "index", address)
         index.add(*(wheel(*pin) for pin in (("apple", "1.0"), ("apple", "2.0"), ("berry", "1.0"), ("cherry", "1.0"))))
         variables = {"UV_DEFAULT_INDEX": index.url, "UV_CACHE_DIR": str(tmp_path / "uv")}
-        for name, reference in (("old", source.old), ("new", source.new)):
-            result = envsync("pull", reference, "-L", tmp_path / name, cwd=tmp_path, **source.variables)
+        for name, reference in (("old", files.old), ("new", files.new)):
+            result = envsync("pull", reference, "-L", tmp_path / name, cwd=tmp_path)
             assert result.status == 0, result.said
         target = tmp_path / "project" / ".venv"
         words = ("create", str(target), "--python", BASE_PYTHON, "-L")
