@@ -52,7 +52,13 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["pull", "acme/app:1", "--platform", "amd64"], "platform 'amd64': expected os/architecture[/variant]"),
         (["pull", "docker-archive:nowhere.tar"], "nowhere.tar: "),
         (["pull", "oci:nowhere"], "nowhere: "),
-        (["pull", "registry:acme/app:1"], "not straight from a registry"),
+        (["pull", "registry:acme/app:1", "--method", "run"], "--method run starts the image, which needs an engine"),
+        (["pull", "registry:127.0.0.1:99999/app:1"], "'127.0.0.1:99999' is not a registry host"),
+        (
+            ["pull", "registry:127.0.0.1:1/app:1"],
+            "http://127.0.0.1:1: 127.0.0.1:1 cannot be reached: connection refused",
+        ),
+        (["pull", "127.0.0.1:1/app@sha256:12"], "digest 'sha256:12': not of the form"),
         (["create", ".venv"], "no lock here"),
         (["diff"], "no environment is active, and there is none at .venv"),
         (["diff", "./nowhere/"], "nowhere"),
@@ -73,8 +79,11 @@ def test_usage_errors_exit_with_2(words: list[str], tmp_path: Path) -> None:
 
 
 def test_no_engine(tmp_path: Path) -> None:
-    result = envsync("pull", "acme/app:1", cwd=tmp_path, DOCKER_HOST="unix:///nowhere/docker.sock")
-    refused(result, "docker-archive:")
+    nowhere = {"DOCKER_HOST": "unix:///nowhere/docker.sock", "ENVSYNC_CACHE_DIR": str(tmp_path / "cache")}
+    refused(envsync("pull", "docker:acme/app:1", cwd=tmp_path, **nowhere), "none is running", "docker-archive:")
+    refused(envsync("pull", "acme/app:1", "--method", "run", cwd=tmp_path, **nowhere), "none is running")
+    # Without a method, the registry is asked instead.
+    refused(envsync("pull", "127.0.0.1:1/app:1", cwd=tmp_path, **nowhere), "127.0.0.1:1 cannot be reached")
     assert list(tmp_path.iterdir()) == []
 
 

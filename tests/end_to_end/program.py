@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-CLEARED = ("VIRTUAL_ENV", "CONDA_PREFIX", "ENVSYNC_LOCKFILES", "PIP_FIND_LINKS", "UV_FIND_LINKS")
+CLEARED = (
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "ENVSYNC_LOCKFILES",
+    "ENVSYNC_MIRRORS",
+    "ENVSYNC_TIMEOUT",
+    "PIP_FIND_LINKS",
+    "UV_FIND_LINKS",
+)
 
 
 @dataclass(frozen=True)
