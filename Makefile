@@ -35,7 +35,7 @@ golden: docs ## Write anew what tests compare with, and show what changed
 docs: $(VENV)/ready-test ## Write the JSON Schemas, the CLI reference and the published locks
 	$(BIN)/python docs/generate.py
 
-lockfiles: $(VENV)/ready-test ## Pull every official image that is not gone (needs an engine and Docker Hub)
+lockfiles: $(VENV)/ready-test ## Pull every official image that is not gone (needs Docker Hub)
 	$(BIN)/envsync pull --all --lockfiles lockfiles
 
 clean: ## Remove what the other targets made here (.build, demo)
