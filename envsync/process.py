@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
+import io
+import locale
 import os
+import selectors
 import shlex
 import signal
 import subprocess
@@ -11,8 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
-from typing import IO
 
 from msgspec import Struct
 
@@ -20,6 +22,8 @@ from envsync.errors import CommandError
 from envsync.redaction import printable, without_credentials
 
 _LAST_LINES = 25
+_LAST_WORDS = 1.0
+"""Seconds for what is still in the pipes of a program that was ended."""
 
 
 class Completed(Struct, frozen=True, kw_only=True):
@@ -66,8 +70,6 @@ def run(
                 stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
                 env=variables,
                 cwd=cwd,
                 start_new_session=True,
@@ -80,7 +82,7 @@ def run(
     done = Completed(
         command=shown,
         returncode=process.returncode,
-        stdout=without_credentials(output),
+        stdout=output,
         stderr="".join(errors),
     )
     if check and done.returncode:
@@ -111,48 +113,75 @@ def _bond() -> Iterator[int]:
 
 
 def _drain(
-    process: subprocess.Popen[str], timeout: float, on_line: Callable[[str], None] | None
+    process: subprocess.Popen[bytes], timeout: float, on_line: Callable[[str], None] | None
 ) -> tuple[str, list[str], bool]:
     """Stdout, the lines of stderr, and whether all of the program ended in time; afterwards nothing of it runs."""
-    output: list[str] = []
-    errors: list[str] = []
-    readers = (
-        Thread(target=_read_all, args=(process.stdout, output), daemon=True),
-        Thread(target=_read_lines, args=(process.stderr, errors, on_line), daemon=True),
-    )
+    assert process.stdout is not None  # noqa: S101 - pipes were asked for
+    assert process.stderr is not None  # noqa: S101
+    output, errors = _Text(None), _Text(on_line)
     deadline = time.monotonic() + timeout
-    try:
-        for reader in readers:
-            reader.start()
-        for reader in readers:  # the pipes' ends tell at once that it ended, where wait(timeout) would poll
-            reader.join(max(0.0, deadline - time.monotonic()))
-        ended = not any(reader.is_alive() for reader in readers)
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        ended = False
-    finally:
-        _end_group(process)
-        for reader in readers:
-            with contextlib.suppress(RuntimeError):  # an interruption kept it from being started
-                reader.join()
-    return "".join(output), errors, ended
+    with process.stdout, process.stderr, selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, output)
+        selector.register(process.stderr, selectors.EVENT_READ, errors)
+        try:
+            # The pipes' ends tell at once that it ended, where wait(timeout) would poll.
+            ended = _read(selector, deadline)
+            process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            ended = False
+        finally:
+            _end_group(process)
+        _read(selector, time.monotonic() + _LAST_WORDS)
+    return output.end(), errors.lines, ended
 
 
-def _read_all(stream: IO[str], parts: list[str]) -> None:
-    with stream:
-        parts.append(stream.read())
+def _read(selector: selectors.BaseSelector, deadline: float) -> bool:
+    """Read what arrives until the deadline; whether all pipes came to their ends before."""
+    while selector.get_map():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return False
+        # Ctrl-C in the moment before the system call is only noticed after it.
+        for key, _ in selector.select(min(left, 0.5)):
+            data = os.read(key.fd, 1 << 16)
+            key.data.add(data)
+            if not data:
+                selector.unregister(key.fileobj)
+    return True
 
 
-def _read_lines(stream: IO[str], lines: list[str], on_line: Callable[[str], None] | None) -> None:
-    with stream:
-        for raw in stream:
+class _Text:
+    """Bytes that arrive in pieces, as lines of text without credentials."""
+
+    def __init__(self, on_line: Callable[[str], None] | None) -> None:
+        decoder = codecs.getincrementaldecoder(locale.getpreferredencoding(False))("replace")
+        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
+        self._on_line = on_line
+        self._begun = ""
+        self.lines: list[str] = []
+
+    def add(self, data: bytes) -> None:
+        """Take the next piece; an empty one is the last."""
+        *complete, self._begun = (self._begun + self._decoder.decode(data, final=not data)).split("\n")
+        self._keep([f"{line}\n" for line in complete])
+        if not data:
+            self.end()
+
+    def end(self) -> str:
+        """All of it, with a line that was not ended."""
+        self._keep([self._begun] if self._begun else [])
+        self._begun = ""
+        return "".join(self.lines)
+
+    def _keep(self, lines: Sequence[str]) -> None:
+        for raw in lines:
             line = without_credentials(raw)
-            lines.append(line)
-            if on_line is not None:
-                on_line(printable(line.rstrip()))
+            self.lines.append(line)
+            if self._on_line is not None:
+                self._on_line(printable(line.rstrip()))
 
 
-def _end_group(process: subprocess.Popen[str]) -> None:
+def _end_group(process: subprocess.Popen[bytes]) -> None:
     """End whatever still runs of it: the program after an interruption, or what it left behind."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)

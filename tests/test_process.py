@@ -100,24 +100,54 @@ def test_what_is_tied_is_as_any_other() -> None:
 
 
 INTERRUPTED = """
-import os, signal, sys
+import os, signal, sys, time
+from pathlib import Path
 from envsync.process import run
 def interrupt(number, frame):
     raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, interrupt)
 for step in range(100):
-    signal.setitimer(signal.ITIMER_REAL, 0.0001 * (1 + step))
+    begin = time.monotonic()
     try:
-        run(["sh", "-c", "sleep 1; touch " + sys.argv[1]], timeout=60, tied=True)
+        signal.setitimer(signal.ITIMER_REAL, 0.0001 * (1 + step))
+        run(["sh", "-c", f"sleep 1; touch {sys.argv[1]}/{step}"], timeout=60, tied=True)
     except KeyboardInterrupt:
-        continue
-    raise SystemExit("not interrupted")
+        if time.monotonic() - begin < 0.8:
+            print(step)
 """
 
 
 def test_what_is_tied_ends_at_whatever_moment_it_is_interrupted(tmp_path: Path) -> None:
-    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path / "reached")]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=60)
+    words = [sys.executable, "-c", INTERRUPTED, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
+    interrupted = set(done.stdout.split())
+    assert len(interrupted) > 50
     time.sleep(1.5)
-    assert not (tmp_path / "reached").exists()
+    assert interrupted & {path.name for path in tmp_path.iterdir()} == set()
+
+
+def test_characters_and_lines_that_arrive_in_pieces() -> None:
+    code = (
+        "import sys, time\n"
+        "for piece in (b'one\\r', b'\\ntw', b'o \\xc3', b'\\xa9\\rthr', b'ee \\xff'):\n"
+        "    for stream in (sys.stdout, sys.stderr):\n"
+        "        stream.buffer.write(piece); stream.buffer.flush()\n"
+        "    time.sleep(0.05)\n"
+    )
+    lines: list[str] = []
+    done = run(python(code), timeout=30, on_line=lines.append)
+    assert lines == ["one", "two é", "three \ufffd"]
+    assert done.stdout == done.stderr == "one\ntwo é\nthree \ufffd"
+
+
+def test_one_that_never_stops_talking_is_ended_in_time() -> None:
+    with pytest.raises(CommandError, match=r"still running after 0\.5 s") as caught:
+        run(["sh", "-c", "while :; do echo more >&2; done"], timeout=0.5)
+    assert caught.value.output.splitlines() == ["more"] * 25
+
+
+def test_one_that_leaves_its_group_and_keeps_the_pipes_is_not_waited_for() -> None:
+    code = "import os, time\nif os.fork() == 0:\n    os.setsid(); time.sleep(3)\n"
+    with pytest.raises(CommandError, match=r"still running after 0\.5 s"):
+        run(python(code), timeout=0.5)
