@@ -1,6 +1,6 @@
 # The interface for contributors. Every target does its own set-up, in .build/venv.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench golden lockfiles docs clean
+.PHONY: help demo test lint fuzz bench golden lockfiles docs clean
 
 VENV := .build/venv
 BIN := $(VENV)/bin
@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PYTHON ?=
 # Options for pytest: make test ARGS='-k archive'
 ARGS ?=
+# Options for the fuzzer: make fuzz FUZZ='metadata --seconds 600'
+FUZZ ?=
 # Options for the benchmarks: make bench BENCH='--runs 3 --only pull'
 BENCH ?=
 
@@ -24,6 +26,9 @@ lint: $(VENV)/ready-lint ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: $(VENV)/ready-fuzz ## Feed the parsers with damaged input, a minute each (Linux on x86-64)
+	@$(BIN)/python -m tests.fuzz $(FUZZ)
 
 bench: $(VENV)/ready-bench ## Measure side by side with syft, uv and pip; writes bench/results.md
 	@$(BIN)/python -m bench $(BENCH)
@@ -42,6 +47,6 @@ clean: ## Remove what the other targets made here (.build, demo)
 	rm -rf .build demo
 
 # One stamp a dependency group; made anew when the dependencies may have changed.
-$(VENV)/ready-test $(VENV)/ready-lint $(VENV)/ready-bench: $(VENV)/ready-%: pyproject.toml .ci/setup
+$(VENV)/ready-test $(VENV)/ready-lint $(VENV)/ready-fuzz $(VENV)/ready-bench: $(VENV)/ready-%: pyproject.toml .ci/setup
 	@PYTHON='$(PYTHON)' sh .ci/setup $(VENV) $*
 	@touch $@

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from envsync.catalog import distributions, interpreters, libc, os_packages, os_release
+from envsync.catalog.bounds import Allowance
 from envsync.errors import DisagreementError
 from envsync.files import SearchableTree
 from envsync.lock.codec import to_json
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from envsync.probe.answer import Answer
 
 _SHOWN_DIFFERENCES = 20
+_SKIPPED = 1_000
+_LONGEST = 400
 
 
 class Wanted:
@@ -113,10 +116,13 @@ def read_snapshot(
         machine=machine,
         chosen=interpreter,
     )
+    allowance = Allowance()
     complete: list[Interpreter] = []
     skipped = [*tree.skipped, *found.skipped]
     for one in found.interpreters:
-        installed, unread = distributions.find_distributions(tree, one.sys_path, python=one.version)
+        installed, unread = distributions.find_distributions(
+            tree, one.sys_path, python=one.version, allowance=allowance
+        )
         complete.append(msgspec.structs.replace(one, distributions=installed))
         skipped += unread
     packages, unread = os_packages.find(tree)
@@ -154,8 +160,27 @@ def _snapshot(
         os=system,
         interpreters=found,
         os_packages=packages,
-        skipped=_unique(skipped),
+        skipped=_bounded(_unique(map(_shortened, skipped))),
     )
+
+
+def _shortened(skipped: Skipped) -> Skipped:
+    """An image chooses the names of its files, and what stands in them."""
+    if max(len(skipped.subject), len(skipped.place), len(skipped.reason)) <= _LONGEST:
+        return skipped
+    return Skipped(subject=_cut(skipped.subject), place=_cut(skipped.place), reason=_cut(skipped.reason))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _bounded(skipped: tuple[Skipped, ...]) -> tuple[Skipped, ...]:
+    """The first records, and how many there are beyond: they are for people to read."""
+    if len(skipped) <= _SKIPPED:
+        return skipped
+    more = Skipped(subject="image", place="/", reason=f"{len(skipped) - _SKIPPED} more that were not understood")
+    return more, *skipped[:_SKIPPED]
 
 
 def _unique(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_USERINFO = re.compile(r"(?P<scheme>(?:[A-Za-z][A-Za-z0-9+.-]{0,30}:)?//)(?P<userinfo>[^/\s'\"]+)@")
+_USERINFO = re.compile(r"//(?P<userinfo>[^/\s'\"]+)@")
 _HARMLESS_USERINFO = re.compile(r"git|\$\{[A-Za-z0-9_-]+\}(:\$\{[A-Za-z0-9_-]+\})?")
 _SECRET_NAME = re.compile(
     r"(?:^|[_-])(?:TOKENS?|CREDENTIALS?|AUTH|SIGNATURE|SIG|PASSPHRASE)(?:[_-]|$)"
@@ -14,7 +14,8 @@ _SECRET_NAME = re.compile(
     re.IGNORECASE,
 )
 """``GPG_KEY`` is public: official Python images name by it the key that signed the release."""
-_ASSIGNMENT = re.compile(r"\b(?P<name>[A-Za-z][A-Za-z0-9_-]{0,80})=(?P<value>[^\s&#;,'\"\x00]+)")
+# A name begins where nothing that could be in one comes before it: tried at every letter, it would take quadratic time.
+_ASSIGNMENT = re.compile(r"(?<![A-Za-z0-9_-])(?P<name>[A-Za-z0-9_-]+)=(?P<value>[^\s&#;,'\"\x00]+)")
 _WITHHELD = "withheld"
 
 
@@ -34,7 +35,7 @@ def _strip_value(match: re.Match[str]) -> str:
 def _strip_userinfo(match: re.Match[str]) -> str:
     if _HARMLESS_USERINFO.fullmatch(match["userinfo"]):
         return match[0]
-    return match["scheme"]
+    return "//"
 
 
 def names_a_secret(variable: str) -> bool:

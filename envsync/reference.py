@@ -6,6 +6,7 @@ The grammar of names is that of https://github.com/distribution/reference; ``doc
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Literal
@@ -218,7 +219,7 @@ SCHEMES = frozenset({"docker-archive", "oci-archive", "oci", "docker", "registry
 
 def _split_path(text: str) -> tuple[Path, str | None]:
     """Split ``path[:name]``; a path that exists as it stands is one, whatever colons it has."""
-    if Path(text).exists():
+    if os.path.exists(text):  # noqa: PTH110 - False for a name too long, or a folder that may not be looked into
         return Path(text), None
     path, colon, name = text.partition(":")
     return (Path(path), name or None) if colon else (Path(text), None)

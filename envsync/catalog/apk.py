@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from envsync.catalog.bounds import Notes
+from envsync.catalog.stanzas import stanzas
 from envsync.model import OsPackage, Skipped
 from envsync.redaction import printable
 
@@ -12,36 +14,30 @@ INSTALLED: tuple[str, ...] = ("/lib/apk/db/installed", "/usr/lib/apk/db/installe
 
 PATTERNS: tuple[str, ...] = (r"(?:/usr)?/lib/apk/db/installed",)
 
-_RECORD_END = re.compile(r"\n[ \t\r]*(?:\n|\Z)")
-_FIELD = re.compile(r"^([PVAo]):(.*)$", re.MULTILINE)
+_FIELD = re.compile(rb"^([PVAo]):(.*)$", re.MULTILINE)
 _WORD = re.compile(r"[!-~]+")
 
 
-def parse_installed(text: str, place: str = INSTALLED[0]) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
+def parse_installed(data: bytes, place: str = INSTALLED[0]) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
     """Read installed packages, sorted, and what records are damaged.
 
     Args:
-        text: of ``/lib/apk/db/installed``.
+        data: of ``/lib/apk/db/installed``.
         place: that file's path, for messages.
     """
     packages: set[tuple[str, str, str, str]] = set()
-    skipped: list[Skipped] = []
-    for record in _RECORD_END.split(text):
-        if not record.strip():
-            continue
-        fields: dict[str, str] = {}
-        for key, value in _FIELD.findall(record):
-            fields.setdefault(key, value.strip())
-        name, version = fields.get("P", ""), fields.get("V", "")
-        architecture, origin = fields.get("A") or "noarch", fields.get("o") or name
+    notes = Notes("OS packages", place)
+    for fields in stanzas(data, _FIELD, notes):
+        name, version = fields.get("p", ""), fields.get("v", "")
+        architecture, origin = fields.get("a") or "noarch", fields.get("o") or name
         if all(_WORD.fullmatch(value) for value in (name, version, architecture, origin)):
             packages.add((name, architecture, version, origin))
         else:
             subject = printable(name) or "a package"
             reason = "a damaged record: no usable P:, V:, A: or o:"
-            skipped.append(Skipped(subject=subject, place=place, reason=reason))
+            notes.add(Skipped(subject=subject, place=place, reason=reason))
     found = (
         OsPackage(manager="apk", name=name, version=version, architecture=architecture, source=origin)
         for name, architecture, version, origin in sorted(packages)
     )
-    return tuple(found), tuple(skipped)
+    return tuple(found), notes.all()

@@ -21,6 +21,8 @@ _REST_OF_VERSION = rb"\.\d{1,3}(?:(?:a|b|c|rc)\d{1,3})?\+?(?=\0)"
 _SEARCH_PATH = re.compile(rb"\0:(plat-[\w.-]{1,64}(?::[\w.-]{1,64}){0,8})(?=\0)")
 _FOLDER = re.compile(rb"\0((?:/(?!\.{1,2}[/\0])[\w.+@-]{1,100}){1,20})(?=\0)")
 _FOLDERS = 500
+_SERIES = 10
+_VERSIONS = 100
 
 Series = tuple[int, int]
 """Major and minor version: ``(3, 11)``."""
@@ -57,9 +59,9 @@ def find_library(data: bytes) -> tuple[str, BinaryName] | None:
 
 
 def find_series(data: bytes) -> tuple[Series, ...]:
-    """All series that a version string in the bytes could be of, newest first."""
+    """The series that a version string in the bytes could be of, newest first; a bounded number."""
     found = {_series(match[1]) for match in _ANY_VERSION.finditer(data)}
-    return tuple(sorted(found, reverse=True))
+    return tuple(sorted(found, reverse=True))[:_SERIES]
 
 
 def _series(text: bytes) -> Series:
@@ -68,7 +70,7 @@ def _series(text: bytes) -> Series:
 
 
 def find_versions(data: bytes, series: Series) -> tuple[str, ...]:
-    """All strings that could be PY_VERSION, such as ``3.11.2``, ``3.13.0rc2`` and ``3.12.1+``, sorted.
+    """Strings that could be PY_VERSION, such as ``3.11.2``, ``3.13.0rc2`` and ``3.12.1+``, sorted; a bounded number.
 
     A linker may keep PY_VERSION as the end of a longer string; such places count only where it stands
     nowhere alone.
@@ -82,6 +84,8 @@ def find_versions(data: bytes, series: Series) -> tuple[str, ...]:
             alone.add(match[0].decode("ascii"))
         elif not before.isdigit() and before != b".":
             ends.add(match[0].decode("ascii"))
+        if len(alone) + len(ends) >= _VERSIONS:
+            break
     return tuple(sorted(alone or ends))
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import PurePosixPath
 
 from msgspec import Struct
@@ -18,6 +19,7 @@ PATTERNS: tuple[str, ...] = (r".*/python[23]\.\d{1,2}t?/(?:plat-[^/]+/)?_sysconf
 """Files whose bytes :func:`read_build_variables` asks for."""
 
 _LIMIT = 4 * 1024 * 1024
+_CANDIDATES = 16
 _VARIABLE = re.compile(r"'(SOABI|Py_UNICODE_SIZE|WITH_PYMALLOC|Py_DEBUG)'\s*:\s*(?:'([^'\n]{0,200})'|(\d{1,9}))")
 _FILE = re.compile(r"_sysconfigdata(?:_(?P<flags>nd|[a-z]*)(?:_[^/]*)?)?\.py")
 _SOABI = re.compile(r"cpython-(\d{2,3}[a-z]{0,4})(?:-.*)?")
@@ -72,13 +74,14 @@ def read_build_variables(tree: FileTree, stdlib: PurePosixPath, *, debug: bool) 
 def _candidates(tree: FileTree, stdlib: PurePosixPath, *, debug: bool) -> Iterator[PurePosixPath]:
     """Those with the wanted flags first; Debian's Python 2 keeps the release build's (``nd``) in ``plat-*``."""
     found: list[tuple[bool, PurePosixPath]] = []
-    for folder in (stdlib, *(stdlib / name for name in tree.list(stdlib) if name.startswith("plat-"))):
+    platforms = islice((name for name in tree.list(stdlib) if name.startswith("plat-")), _CANDIDATES)
+    for folder in (stdlib, *(stdlib / name for name in platforms)):
         for name in tree.list(folder):
             match = _FILE.fullmatch(name)
             if match:
                 flags = (match["flags"] or "").replace("nd", "")
                 found.append((("d" in flags) != debug, folder / name))
-    yield from (path for _, path in sorted(found, key=lambda item: item[0]))
+    yield from (path for _, path in sorted(found, key=lambda item: item[0])[:_CANDIDATES])
 
 
 def abi_tag(series: Series, variables: BuildVariables, *, flags: str, wide_unicode: bool) -> str:

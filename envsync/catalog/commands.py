@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
+from envsync.catalog.bounds import PATH_FOLDERS, is_path
 from envsync.files import FileReadError, FileTree
 
 PATTERNS: tuple[str, ...] = (r".*/\.?pyenv/version", r".*/\.python-version")
@@ -15,7 +16,9 @@ DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """What a container engine sets where the image's config has no PATH."""
 
 _LIMIT = 64 * 1024
-_SHIM = re.compile(r'(?m)^(?:export )?PYENV_ROOT="([^"\n]+)"\n(?:.*\n)*exec "[^"\n]*/pyenv" exec ')
+# Two patterns: one for both, with any lines between, takes quadratic time.
+_SHIM_ROOT = re.compile(r'(?m)^(?:export )?PYENV_ROOT="([^"\n]+)"\n')
+_SHIM_START = re.compile(r'(?m)^exec "[^"\n]*/pyenv" exec ')
 _VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
 
 
@@ -24,12 +27,16 @@ def on_path(tree: FileTree, name: str, env: Mapping[str, str]) -> Iterator[PureP
 
     Entries that are relative, and so depend on a working folder, are passed over.
     """
-    for folder in (env.get("PATH") or DEFAULT_PATH).split(":"):
-        if not folder.startswith("/"):
-            continue
+    for folder in path_folders(env):
         path = PurePosixPath(folder, name)
         if is_executable(tree, path):
             yield path
+
+
+def path_folders(env: Mapping[str, str]) -> tuple[str, ...]:
+    """The absolute folders of PATH, as written; a bounded number."""
+    folders = dict.fromkeys((env.get("PATH") or DEFAULT_PATH).split(":", PATH_FOLDERS)[:PATH_FOLDERS])
+    return tuple(folder for folder in folders if folder.startswith("/") and is_path(folder))
 
 
 def is_executable(tree: FileTree, path: PurePosixPath) -> bool:
@@ -46,8 +53,9 @@ def follow_shim(
     The version comes from PYENV_VERSION, a ``.python-version`` in the working folder or above it, or pyenv's
     own ``version`` file, as https://github.com/pyenv/pyenv#understanding-python-version-selection has it.
     """
-    match = _SHIM.search(_text(tree, shim)) if shim.parent.name == "shims" else None
-    if match is None or not match[1].startswith("/"):
+    text = _text(tree, shim) if shim.parent.name == "shims" else ""
+    match = _SHIM_ROOT.search(text)
+    if match is None or not match[1].startswith("/") or not _SHIM_START.search(text, match.end()):
         return None
     root = PurePosixPath(match[1])
     for version in _versions(tree, root, env, workdir):
@@ -63,7 +71,7 @@ def _versions(
 ) -> tuple[str, ...]:
     if env.get("PYENV_VERSION"):
         return tuple(env["PYENV_VERSION"].split(":"))
-    for folder in (workdir, *workdir.parents) if workdir else ():
+    for folder in (workdir, *workdir.parents) if workdir and is_path(str(workdir)) else ():
         text = _text(tree, folder / ".python-version")
         if text.split():
             return tuple(text.split())

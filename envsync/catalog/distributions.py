@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 from msgspec.structs import replace
 
+from envsync.catalog.bounds import LONGEST_REQUIREMENT, MOST_CLAUSES, Allowance, clauses
 from envsync.catalog.direct_url import DirectUrlError, parse_direct_url
 from envsync.catalog.distribution import DistributionError, parse_distribution
 from envsync.catalog.distribution_files import FILES, PATTERNS, DistributionFiles, collect
@@ -35,40 +36,55 @@ __all__ = [
 Found = tuple[tuple[Distribution, ...], tuple[Skipped, ...]]
 
 _PYTHON_FOLDER = re.compile(r"/python([23]\.\d+)t?(?:/|$)")
-_LONGEST_REQUIREMENT = 10_000
 _EXTRAS = re.compile(r"[^;\[]*\[[^\]]")
 
 
-def find_distributions(tree: FileTree, sys_path: Sequence[PurePosixPath], *, python: str | None = None) -> Found:
+def find_distributions(
+    tree: FileTree,
+    sys_path: Sequence[PurePosixPath],
+    *,
+    python: str | None = None,
+    allowance: Allowance | None = None,
+) -> Found:
     """Describe all distributions on ``sys_path``: in its order, then by normalised name.
 
     Args:
         tree: where the files are.
         sys_path: as the interpreter starts with it.
         python: the interpreter's version, ``3.7.16``; ``None``: as ``lib/python3.7`` on ``sys_path`` tells.
+        allowance: what the distributions of all interpreters of an image share.
 
     Raises:
         UnsafeValueError: a name, version or origin could inject into a requirements file.
     """
-    raws, skipped = collect(tree, sys_path)
-    return finish(raws, skipped, python=python or _python_of(sys_path))
+    allowance = allowance or Allowance()
+    raws, skipped = collect(tree, sys_path, allowance)
+    return finish(raws, skipped, python=python or _python_of(sys_path), allowance=allowance)
 
 
 _STANDARD_LIBRARY = frozenset({"python", "wsgiref", "argparse"})
 """Parts of Python with metadata of their own (Python 2.7 has it); every pip leaves them out, also with ``--all``."""
 
 
-def finish(raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, python: str | None = None) -> Found:
+def finish(
+    raws: Sequence[DistributionFiles],
+    skipped: Sequence[Skipped],
+    *,
+    python: str | None = None,
+    allowance: Allowance | None = None,
+) -> Found:
     """Describe all distributions of one interpreter: shadowed copies marked, extras that are asked for named.
 
     Args:
         raws: in ``sys.path`` order.
         skipped: what could not be read so far; it is passed on.
         python: the interpreter's version, ``3.7.16``; ``None``: as the folders' names tell.
+        allowance: see :func:`find_distributions`.
 
     Raises:
         UnsafeValueError: a name, version or origin could inject into a requirements file.
     """
+    allowance = allowance or Allowance()
     spelling = spelling_of(raws, python)
     notes = list(skipped)
     entries: list[_Entry] = []
@@ -82,9 +98,31 @@ def finish(raws: Sequence[DistributionFiles], skipped: Sequence[Skipped], *, pyt
         else:
             if normalized(distribution.name) in _STANDARD_LIBRARY:
                 continue
+            distribution, too_much = _within(distribution, allowance)
+            notes.extend(_note(raw, reason) for reason in too_much)
             entries.append(_Entry(position=position, raw=raw, distribution=distribution))
         notes.extend(_doubts(raw))
     return _with_extras(_with_shadows(entries, spelling, notes)), tuple(notes)
+
+
+def _within(distribution: Distribution, allowance: Allowance) -> tuple[Distribution, list[str]]:
+    """``distribution`` without what would cost more than any honest one, and what that was."""
+    reasons: list[str] = []
+    usable = tuple(one for one in distribution.requires if len(one) <= LONGEST_REQUIREMENT)
+    usable = tuple(one for one in usable if clauses(one) <= MOST_CLAUSES)
+    if len(usable) < len(distribution.requires):
+        absurd = len(distribution.requires) - len(usable)
+        reasons.append(f"{absurd} of its requirements longer than any honest one: left out")
+        distribution = replace(distribution, requires=usable)
+    if len(distribution.requires_python or "") > LONGEST_REQUIREMENT:
+        reasons.append("a Requires-Python longer than any honest one: left out")
+        distribution = replace(distribution, requires_python=None)
+    points, tags = distribution.entry_points, distribution.tags
+    text = sum(map(len, usable)) + sum(map(len, tags)) + sum(len(p.group) + len(p.name) + len(p.value) for p in points)
+    if not allowance.take_facts(len(usable) + len(tags) + len(points), text):
+        reasons.append("its requirements, entry points and tags are more than any honest image has: left out")
+        distribution = replace(distribution, requires=(), tags=(), entry_points=())
+    return distribution, reasons
 
 
 def spelling_of(raws: Iterable[DistributionFiles], python: str | None = None) -> Spelling:
@@ -185,13 +223,11 @@ def _with_extras(distributions: Sequence[Distribution]) -> tuple[Distribution, .
 
 def _asked(requirement: str) -> tuple[str, set[str]]:
     """The distribution and the extras that a PEP 508 string asks for; none where it is not one."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
-    if len(requirement) > _LONGEST_REQUIREMENT:
-        return "", set()
     try:
         # Without the marker: it does not matter here, and a hostile one nests too deep for the parser.
         parsed = Requirement(requirement.partition(";")[0])
-    except InvalidRequirement:
+    except ValueError:  # InvalidRequirement among them
         return "", set()
     return normalized(parsed.name), {normalized(extra) for extra in parsed.extras}

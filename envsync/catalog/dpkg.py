@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from envsync.catalog.bounds import Notes
+from envsync.catalog.stanzas import stanzas
 from envsync.model import OsPackage, Skipped
 from envsync.redaction import printable
 
@@ -18,31 +20,25 @@ IN_PLACE = frozenset({"installed", "triggers-pending", "triggers-awaited", "half
 """States in which all files of a package are there; what ``dpkg-query`` shows as ``${db:Status-Status}``."""
 
 _STATES = IN_PLACE | {"not-installed", "config-files", "half-installed"}
-_STANZA_END = re.compile(r"\n[ \t\r]*(?:\n|\Z)")
 # Values are stripped afterwards: a pattern that does it takes quadratic time on a line of blanks.
-_FIELD = re.compile(r"^(package|status|version|architecture|source)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
+_FIELD = re.compile(rb"^(package|status|version|architecture|source)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 _WORD = re.compile(r"[!-~]+")
 
 
-def parse_status(text: str, place: str = STATUS) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
+def parse_status(data: bytes, place: str = STATUS) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
     """Read installed packages, sorted, and what is damaged; no ``Status`` means installed.
 
     Args:
-        text: of ``/var/lib/dpkg/status``, or of a file of ``status.d``.
+        data: of ``/var/lib/dpkg/status``, or of a file of ``status.d``.
         place: that file's path, for messages.
     """
     packages: set[tuple[str, str, str, str]] = set()
-    skipped: list[Skipped] = []
-    for stanza in _STANZA_END.split(text):
-        if not stanza.strip():
-            continue
-        fields: dict[str, str] = {}
-        for key, value in _FIELD.findall(stanza):
-            fields.setdefault(key.lower(), value.strip())
+    notes = Notes("OS packages", place)
+    for fields in stanzas(data, _FIELD, notes):
         problem = _problem(fields)
         name = fields.get("package", "")
         if problem:
-            skipped.append(Skipped(subject=printable(name) or "a package", place=place, reason=problem))
+            notes.add(Skipped(subject=printable(name) or "a package", place=place, reason=problem))
         elif _state(fields) in IN_PLACE:
             source = fields.get("source", "").partition("(")[0].strip()
             packages.add((name, fields["architecture"], fields["version"], source or name))
@@ -50,7 +46,7 @@ def parse_status(text: str, place: str = STATUS) -> tuple[tuple[OsPackage, ...],
         OsPackage(manager="dpkg", name=name, version=version, architecture=architecture, source=source)
         for name, architecture, version, source in sorted(packages)
     )
-    return tuple(found), tuple(skipped)
+    return tuple(found), notes.all()
 
 
 def _state(fields: dict[str, str]) -> str:

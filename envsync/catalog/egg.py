@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Collection
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -18,6 +18,13 @@ from envsync.names import normalized
 
 class EggError(EnvsyncError):
     """A file that is no zipped egg, or one that claims absurd sizes."""
+
+
+_MEMBERS = 50_000
+"""Files in one egg. The standard library makes an object of 500 bytes for each as soon as it opens one."""
+
+_ENTRY = b"PK\x01\x02"
+"""Begins each entry of a zip file's directory."""
 
 
 class EggLink(Struct, frozen=True, kw_only=True):
@@ -30,7 +37,7 @@ class EggLink(Struct, frozen=True, kw_only=True):
 
 
 def parse_egg_link(data: bytes) -> EggLink | None:
-    """Read an ``.egg-link``; ``None`` where it has no text."""
+    """Read an ``.egg-link``; ``None`` where it has no text. Bytes that are not UTF-8 become surrogates."""
     text = data.decode("utf-8", "surrogateescape")
     lines = [line for line in (raw.strip() for raw in text.splitlines()) if line]
     if not lines:
@@ -70,22 +77,23 @@ def _with_marker(line: str, section: str) -> str:
     return f"{requirement} ; {marker}" if " @ " in requirement else f"{requirement}; {marker}"
 
 
-def read_zipped_egg(data: bytes, wanted: Collection[str], *, limit: int) -> dict[str, bytes]:
+def read_zipped_egg(data: bytes, wanted: Mapping[str, int]) -> dict[str, bytes]:
     """The files of ``EGG-INFO`` in a zipped egg that are ``wanted``, by name.
 
     Args:
         data: the bytes of the egg.
-        wanted: names inside ``EGG-INFO``.
-        limit: bytes that each of them may have, unpacked.
+        wanted: names inside ``EGG-INFO``, and how many bytes each of them may have, unpacked.
 
     Raises:
-        EggError: not a zip file, damaged, or a file of it is larger than ``limit``.
+        EggError: not a zip file, damaged, or with too many files or one that is too large.
     """
+    if data.count(_ENTRY) > _MEMBERS:
+        raise EggError(f"more than {_MEMBERS} files in a zipped egg")
     found: dict[str, bytes] = {}
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = set(archive.namelist())
-            for name in wanted:
+            for name, limit in wanted.items():
                 if f"EGG-INFO/{name}" in names:
                     found[name] = _read_member(archive, f"EGG-INFO/{name}", limit)
     except (
@@ -102,6 +110,9 @@ def read_zipped_egg(data: bytes, wanted: Collection[str], *, limit: int) -> dict
 
 
 def _read_member(archive: zipfile.ZipFile, name: str, limit: int) -> bytes:
+    # What zipimport can read. Python's own decompressor for LZMA has errors of its own, and takes any memory.
+    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise EggError(f"{name}: compressed in a way that no egg is")
     with archive.open(name) as stream:
         content = stream.read(limit + 1)
     if len(content) > limit:

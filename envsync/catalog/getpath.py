@@ -13,11 +13,12 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 
 from envsync.catalog.binary import Series
+from envsync.catalog.bounds import is_path
 from envsync.catalog.pyvenv import PyvenvConfig, read_pyvenv
 from envsync.files import FileTree
 
 _LINKS = 40
-_LIBDIRS = ("lib", "lib64")
+LIBDIRS = ("lib", "lib64")
 _ROOT = PurePosixPath("/")
 
 
@@ -98,7 +99,7 @@ def locate(
     pyvenv = _site_pyvenv(tree, executable)
     home = _base_folder(tree, executable, series, pyvenv)
     configured = env.get("PYTHONPLATLIBDIR") if series >= (3, 9) else None
-    for libdir in (configured,) if configured else _LIBDIRS:
+    for libdir in (configured,) if configured else LIBDIRS:
         names = _Names(series=series, threads=threads, libdir=libdir)
         if env.get("PYTHONHOME"):
             found = _given(tree, names, env["PYTHONHOME"])
@@ -166,6 +167,8 @@ def _search(tree: FileTree, names: _Names, home: PurePosixPath, compiled: Sequen
 
 def _upwards(folder: PurePosixPath) -> Iterator[PurePosixPath]:
     """The folder and those above it; getpath never looks in the root itself."""
+    if not is_path(str(folder)):
+        return
     while folder not in (_ROOT, PurePosixPath("."), PurePosixPath("//")):
         yield folder
         folder = folder.parent

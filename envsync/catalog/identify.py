@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import PurePosixPath
 
 from msgspec import Struct
@@ -11,8 +12,8 @@ from msgspec.structs import replace
 
 from envsync.catalog import binary
 from envsync.catalog.binary import Series
-from envsync.catalog.buildvars import abi_tag, read_build_variables
-from envsync.catalog.getpath import Layout, locate
+from envsync.catalog.buildvars import BuildVariables, abi_tag, read_build_variables
+from envsync.catalog.getpath import LIBDIRS, Layout, locate
 from envsync.files import READ_LIMIT, FileReadError, FileTree
 from envsync.model import Skipped
 
@@ -23,6 +24,7 @@ _PATCHLEVEL_LIMIT = 64 * 1024
 _PATCHLEVEL = re.compile(r'(?m)^#define\s+PY_VERSION\s+"([23]\.\d{1,2}\.\d{1,3}(?:(?:a|b|c|rc)\d{1,3})?\+?)"')
 _OTHERS = re.compile(r"(pypy|graalpy|graalpython|jython|micropython|rustpython|pyston)[\d.a-z-]*")
 _LIBRARY_BASES = tuple(map(PurePosixPath, ("/usr/local", "/usr", "/")))
+_MULTIARCH = 16
 _LINUX_FOLDER = re.compile(r"[a-z0-9_]+-linux-(?:gnu|musl)[a-z0-9]*")
 
 
@@ -59,6 +61,15 @@ class Identifier:
         self._tree = tree
         self._env = env
         self._facts: dict[PurePosixPath, _Facts | str] = {}
+        # What else is learnt of files and folders that thousands of names may lead to.
+        self._found_folders: dict[PurePosixPath, tuple[str, ...]] = {}
+        self._prefixes: dict[tuple[PurePosixPath, tuple[binary.BinaryName, ...]], tuple[str, ...]] = {}
+        self._known_libraries: dict[str, frozenset[str]] = {}
+        self._listed: dict[str, frozenset[str]] = {}
+        self._other_versions: dict[tuple[PurePosixPath, Series], tuple[str, ...]] = {}
+        self._headers: dict[tuple[PurePosixPath, str], str | None] = {}
+        self._variables: dict[tuple[PurePosixPath, bool], BuildVariables] = {}
+        self._multiarch: dict[PurePosixPath, tuple[str, ...]] = {}
 
     def identify(self, path: PurePosixPath) -> Identity | Skipped | None:
         """The interpreter that ``path`` starts; ``None`` where it is no program: a folder, a script."""
@@ -97,7 +108,7 @@ class Identifier:
         names.extend(name for name in named if name is not None and name not in names)
         if not names:
             return _skipped(path, "a program that names no Python version")
-        for folders in self._compiled(real, facts):
+        for folders in self._compiled(real, facts, names):
             for name in names:
                 for threads in ("t",) if "t" in name.flags else ("", "t"):
                     layout = locate(self._tree, path, name.series, threads=threads, env=self._env, compiled=folders)
@@ -118,7 +129,10 @@ class Identifier:
     def _describe(self, path: PurePosixPath, layout: Layout, name: binary.BinaryName, facts: _Facts) -> Identity:
         library = self._library(layout, facts, path)
         flags = name.flags.replace("t", "") + layout.threads
-        variables = read_build_variables(self._tree, layout.stdlib, debug="d" in flags)
+        built = (layout.stdlib, "d" in flags)
+        if built not in self._variables:
+            self._variables[built] = read_build_variables(self._tree, layout.stdlib, debug="d" in flags)
+        variables = self._variables[built]
         wide = facts.wide_unicode or bool(library and library.wide_unicode)
         version, doubts = self._version(layout, facts, library)
         abi = abi_tag(layout.series, variables, flags=flags, wide_unicode=wide)
@@ -152,12 +166,20 @@ class Identifier:
     def _versions(self, facts: _Facts, series: Series) -> tuple[str, ...]:
         if series in facts.versions:
             return facts.versions[series]
-        return binary.find_versions(self._bytes(facts.file), series)
+        place = (facts.file, series)
+        if place not in self._other_versions:
+            self._other_versions[place] = binary.find_versions(self._bytes(facts.file), series)
+        return self._other_versions[place]
 
     def _patchlevel(self, layout: Layout) -> str | None:
-        include = layout.base_prefix / "include"
+        place = (layout.base_prefix / "include", layout.tail)
+        if place not in self._headers:
+            self._headers[place] = self._read_patchlevel(*place)
+        return self._headers[place]
+
+    def _read_patchlevel(self, include: PurePosixPath, tail: str) -> str | None:
         for name in self._tree.list(include):
-            if name.startswith(layout.tail) and not name[len(layout.tail) :].isdecimal():
+            if name.startswith(tail) and not name[len(tail) :].isdecimal():
                 try:
                     data = self._tree.read(include / name / "patchlevel.h", limit=_PATCHLEVEL_LIMIT)
                 except FileReadError:
@@ -176,23 +198,57 @@ class Identifier:
 
         The program of a shared build is small, and its runpath is among the few absolute paths in it.
         """
-        yield from map(PurePosixPath, binary.find_folders(self._bytes(real)))
+        yield from map(PurePosixPath, self._folders(real))
         bases = (folders[0], *(folder.parent for folder in folders[1:]), *_LIBRARY_BASES)
         for base in dict.fromkeys(bases):
             yield base / "lib"
             yield base / "lib64"
-            for name in self._tree.list(base / "lib"):
-                if _LINUX_FOLDER.fullmatch(name):
-                    yield base / "lib" / name
+            if base not in self._multiarch:
+                fitting = (name for name in self._tree.list(base / "lib") if _LINUX_FOLDER.fullmatch(name))
+                self._multiarch[base] = tuple(islice(fitting, _MULTIARCH))
+            for name in self._multiarch[base]:
+                yield base / "lib" / name
 
-    def _compiled(self, real: PurePosixPath, facts: _Facts) -> Iterator[tuple[str, ...]]:
+    def _folders(self, file: PurePosixPath) -> tuple[str, ...]:
+        if file not in self._found_folders:
+            self._found_folders[file] = binary.find_folders(self._bytes(file))
+        return self._found_folders[file]
+
+    def _standing(self, file: PurePosixPath, names: Sequence[binary.BinaryName]) -> tuple[str, ...]:
+        """The folders in a file's bytes that have a standard library: of hundreds, mostly one or none."""
+        key = (file, tuple(names))
+        if key not in self._prefixes:
+            wanted = {f"python{name.series[0]}.{name.series[1]}{threads}" for name in names for threads in ("", "t")}
+            self._prefixes[key] = tuple(
+                folder for folder in self._folders(file) if not wanted.isdisjoint(self._libraries(folder))
+            )
+        return self._prefixes[key]
+
+    def _libraries(self, prefix: str) -> frozenset[str]:
+        """The folders ``python3.11`` and so on in the library folders of a prefix."""
+        if prefix not in self._known_libraries:
+            names: set[str] = set()
+            for libdir in {*LIBDIRS, self._env.get("PYTHONPLATLIBDIR") or "lib"}:
+                found = self._tree.stat(PurePosixPath(prefix, libdir))
+                if found is not None:
+                    real = str(found.path)
+                    if real not in self._listed:
+                        listed = self._tree.list(found.path)
+                        self._listed[real] = frozenset(name for name in listed if name.startswith("python"))
+                    names |= self._listed[real]
+            self._known_libraries[prefix] = frozenset(names)
+        return self._known_libraries[prefix]
+
+    def _compiled(
+        self, real: PurePosixPath, facts: _Facts, names: Sequence[binary.BinaryName]
+    ) -> Iterator[tuple[str, ...]]:
         """Nothing; then, only where the search needs it, folders that may be the prefix it was compiled for."""
         yield ()
         library = self._find_library(facts.library, self._library_places(real, real.parent.parent))
         if library is not None:
             yield (str(library.parent.parent),)
-            yield binary.find_folders(self._bytes(library))
-        yield binary.find_folders(self._bytes(real))
+            yield self._standing(library, names)
+        yield self._standing(real, names)
 
     def _find_library(self, name: str | None, folders: Iterator[PurePosixPath]) -> PurePosixPath | None:
         for folder in folders if name is not None else ():

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import PurePosixPath
 
 from msgspec import Struct
 
 from envsync.catalog import buildvars, commands, identify, passwd, pyvenv, site
 from envsync.catalog.binary import parse_name
-from envsync.catalog.commands import follow_shim, is_executable, on_path
+from envsync.catalog.bounds import INTERPRETERS, NAMES, Notes
+from envsync.catalog.commands import follow_shim, is_executable, on_path, path_folders
 from envsync.catalog.identify import Identifier, Identity
 from envsync.catalog.passwd import home_folder
 from envsync.catalog.site import sys_path
@@ -33,6 +35,7 @@ _NAMES = ("python", "python3", "python2")
 _LOOKED_FOR = "looked for python, python3, python2 and pythonX.Y in every folder"
 _UNKNOWN_START = "a script that PATH finds first: what it starts cannot be known without running it"
 _CHOOSE = "Name the interpreter with --interpreter PATH."
+_NONE = "Only images with CPython in them have an environment that can be locked."
 _SHOWN = 20
 
 
@@ -73,14 +76,17 @@ def find_interpreters(
     """
     home = home_folder(tree, env=env, user=user)
     survey = _Survey(tree, env, workdir)
-    for path in tree.search(_EXECUTABLE):
-        survey.add(path)
+    survey.add_all(tree.search(_EXECUTABLE))
     called = survey.commands()
     picked = survey.choose(chosen) if chosen is not None else None
     first = (picked or survey.environment(called)).key
     interpreters: list[Interpreter] = []
+    groups = survey.groups()
+    if len(groups) > INTERPRETERS:
+        survey.left_out(f"{len(groups)} interpreters, more than any honest image has: {INTERPRETERS} are described")
+        groups = {first: groups[first], **dict(islice(groups.items(), INTERPRETERS - 1))}
     skipped = list(survey.skipped)
-    for key, names in survey.groups().items():
+    for key, names in groups.items():
         identity = picked if picked is not None and key == first else _best_name(names, called)
         interpreter, doubts = _interpreter(
             tree,
@@ -109,13 +115,31 @@ class _Survey:
     """All names of interpreters that a tree holds, and what each command on PATH means."""
 
     def __init__(self, tree: FileTree, env: Mapping[str, str], workdir: PurePosixPath | None) -> None:
-        self.skipped: list[Skipped] = []
+        self._notes = Notes("interpreters", "/")
         self._tree = tree
         self._env = env
         self._workdir = workdir
         self._identifier = Identifier(tree, env)
         self._identities: dict[PurePosixPath, Identity | None] = {}
         self._reported: set[tuple[PurePosixPath, str]] = set()
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What is no CPython though it looks like one."""
+        return self._notes.all()
+
+    def left_out(self, reason: str) -> None:
+        """Say that not all were looked at."""
+        self._notes.left_out(reason)
+
+    def add_all(self, paths: Sequence[PurePosixPath]) -> None:
+        """Identify paths; where there are too many, those on PATH go first."""
+        if len(paths) > NAMES:
+            folders = set(path_folders(self._env))
+            paths = sorted(paths, key=lambda path: str(path.parent) not in folders)
+            self.left_out(f"{len(paths) - NAMES} more names of interpreters than any honest image has: not looked at")
+        for path in paths[:NAMES]:
+            self.add(path)
 
     def add(self, path: PurePosixPath) -> Identity | None:
         """Identify a path; what only looks like a CPython is noted, once for all its names."""
@@ -138,7 +162,7 @@ class _Survey:
         place = (real.path if real else path, found.reason)
         if place not in self._reported:
             self._reported.add(place)
-            self.skipped.append(found)
+            self._notes.add(found)
 
     def commands(self) -> dict[str, Identity]:
         """What ``python``, ``python3``, ``python2`` and each ``pythonX.Y``, newest first, mean on PATH."""
@@ -179,7 +203,7 @@ class _Survey:
         groups = self.groups()
         if not groups:
             others = "".join(f"; {item.place}: {item.reason}" for item in self.skipped[:_SHOWN])
-            raise NoPythonError(f"image: no Python interpreter found ({_LOOKED_FOR}{others})")
+            raise NoPythonError(f"image: no Python interpreter found ({_LOOKED_FOR}{others})", hint=_NONE)
         if called:
             return next(iter(called.values()))
         if len(groups) > 1:

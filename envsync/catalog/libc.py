@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import PurePosixPath
 
-from envsync.files import FileReadError, FileTree
+from envsync.files import READ_LIMIT, FileReadError, FileTree
 from envsync.model import Libc
 
 PATTERNS: tuple[str, ...] = (
@@ -16,10 +17,14 @@ PATTERNS: tuple[str, ...] = (
 )
 """Files whose bytes :func:`find_libc` asks for."""
 
-_GLIBC = re.compile(rb"GNU C Library [^\n\0]{0,200}?release version (\d+\.\d+)")
-_GLIBC_NAME = re.compile(r"libc-(2\.\d+)\.so")
+_GLIBC = re.compile(rb"GNU C Library [^\n\0]{0,200}?release version (\d{1,3}\.\d{1,3})")
+_GLIBC_NAME = re.compile(r"libc-(2\.\d{1,3})\.so")
 _MUSL = re.compile(rb"\0(1\.\d{1,2}\.\d{1,3})(?=\0)")
-_APK_MUSL = re.compile(r"(?m)^P:musl\nV:(\d+\.\d+\.\d+)")
+_APK_MUSL = re.compile(rb"(?m)^P:musl\nV:(\d{1,3}\.\d{1,3}\.\d{1,3})")
+_LIMIT = 32 * 1024 * 1024
+"""Bytes; a C library with all its debug information has half of it."""
+_PLACES = 8
+"""Names that are looked into in one folder; there is one for each architecture that an image can run."""
 _DEBIAN_MACHINES = {"i686": "i386", "armv7l": "arm"}
 _MUSL_MACHINES = {"i686": "i386", "armv7l": "armhf"}
 
@@ -64,9 +69,9 @@ def _find_glibc(tree: FileTree, machine: str) -> Libc | None:
 def _folders(tree: FileTree, machine: str) -> Iterator[PurePosixPath]:
     """Multiarch folders of ``machine`` first, then those of a 64-bit and of a plain layout."""
     for base in ("/lib", "/usr/lib"):
-        for name in tree.list(PurePosixPath(base)):
-            if name.startswith(f"{_DEBIAN_MACHINES.get(machine, machine)}-linux-gnu"):
-                yield PurePosixPath(base, name)
+        names = tree.list(PurePosixPath(base))
+        fitting = (n for n in names if n.startswith(f"{_DEBIAN_MACHINES.get(machine, machine)}-linux-gnu"))
+        yield from (PurePosixPath(base, name) for name in islice(fitting, _PLACES))
     for base in ("/lib64", "/usr/lib64", "/lib", "/usr/lib"):
         yield PurePosixPath(base)
 
@@ -75,20 +80,19 @@ def _find_musl(tree: FileTree, machine: str) -> Libc | None:
     wanted = f"ld-musl-{_MUSL_MACHINES.get(machine, machine)}.so.1"
     for base in ("/lib", "/usr/lib"):
         names = [name for name in tree.list(PurePosixPath(base)) if name.startswith("ld-musl-")]
-        for name in sorted(names, key=lambda name: name != wanted):
+        for name in sorted(names, key=lambda name: name != wanted)[:_PLACES]:
             version = parse_musl(_bytes(tree, PurePosixPath(base, name)))
             if version is not None:
                 return Libc(family="musl", version=version)
     for base in ("/lib", "/usr/lib"):
-        database = _bytes(tree, PurePosixPath(base, "apk/db/installed")).decode("utf-8", "replace")
-        match = _APK_MUSL.search(database)
+        match = _APK_MUSL.search(_bytes(tree, PurePosixPath(base, "apk/db/installed"), limit=READ_LIMIT))
         if match:
-            return Libc(family="musl", version=match[1])
+            return Libc(family="musl", version=match[1].decode("ascii"))
     return None
 
 
-def _bytes(tree: FileTree, path: PurePosixPath) -> bytes:
+def _bytes(tree: FileTree, path: PurePosixPath, *, limit: int = _LIMIT) -> bytes:
     try:
-        return tree.read(path)
+        return tree.read(path, limit=limit)
     except FileReadError:
         return b""

@@ -6,14 +6,20 @@ does, but only as far as the body and without its cost.
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection
 
 from envsync.model import EntryPoint
 
 _END_OF_HEADERS = re.compile(rb"\n\r?\n|\r\r")
-_LINE_ENDS = re.compile(r"\r\n|\r|\n")
-_FIELD_NAME = re.compile(r"[!-9;-~]*").fullmatch
+_FIELD = re.compile(r"([!-9;-~]*):[ \t]*").match
+
+
+def only_headers(data: bytes) -> bytes:
+    """``data`` without the description, which is nearly all of it and of no use here."""
+    end = _END_OF_HEADERS.search(data)
+    return data[: end.end()] if end else data
 
 
 def parse_headers(data: bytes, wanted: Collection[str]) -> dict[str, list[str]]:
@@ -25,20 +31,21 @@ def parse_headers(data: bytes, wanted: Collection[str]) -> dict[str, list[str]]:
     text = (data[: end.start()] if end else data).decode("utf-8", "replace")
     fields: dict[str, list[list[str]]] = {}
     lines: list[str] | None = None
-    for line in _LINE_ENDS.split(text):
-        if line[:1] in (" ", "\t"):
+    # A line at a time: millions that nobody wants would be as many strings.
+    for line in io.StringIO(text, newline=""):
+        if line[0] in " \t":
             if lines is not None:
-                lines.append(line)
+                lines.append(line.rstrip("\r\n"))
             continue
         lines = None
-        name, colon, value = line.partition(":")
-        if not colon or not _FIELD_NAME(name):
+        field = _FIELD(line)
+        if field is None:
             if line.startswith("From "):  # the envelope of a mailbox, which the parser passes over
                 continue
             break
-        name = name.lower()
+        name = field[1].lower()
         if name in wanted:
-            lines = [value.lstrip(" \t")]
+            lines = [line[field.end() :].rstrip("\r\n")]
             fields.setdefault(name, []).append(lines)
     return {name: ["\n".join(lines) for lines in values] for name, values in fields.items()}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from envsync.catalog import apk, dpkg
+from envsync.catalog.bounds import OS_PACKAGES, Notes
 from envsync.files import FileReadError, FileTree
 from envsync.model import OsPackage, Skipped
 from envsync.redaction import printable
@@ -13,7 +14,7 @@ from envsync.redaction import printable
 PATTERNS: tuple[str, ...] = dpkg.PATTERNS + apk.PATTERNS
 """For :func:`re.fullmatch` on absolute paths: the files whose bytes :func:`find` may ask for."""
 
-Parse = Callable[[str, str], tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]]
+Parse = Callable[[bytes, str], tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]]
 
 
 def find(tree: FileTree) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, ...]]:
@@ -23,7 +24,7 @@ def find(tree: FileTree) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, .
         *((PurePosixPath(place), apk.parse_installed) for place in apk.INSTALLED),
     ]
     packages: set[OsPackage] = set()
-    skipped: list[Skipped] = []
+    notes = Notes("OS packages", "/var/lib", limit=1_000)
     seen: set[PurePosixPath] = set()
     known = False
     for path, parse in databases:
@@ -32,17 +33,21 @@ def find(tree: FileTree) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, .
             continue
         seen.add(info.path)
         try:
-            text = tree.read(path).decode("utf-8", "replace")
+            data = tree.read(path)
         except FileReadError as error:
             reason = printable(error.message)
-            skipped.append(Skipped(subject="OS packages", place=printable(str(path)), reason=reason))
+            notes.add(Skipped(subject="OS packages", place=printable(str(path)), reason=reason))
             continue
-        found, damaged = parse(text, printable(str(path)))
+        found, damaged = parse(data, printable(str(path)))
         known = True
-        packages.update(found)
-        skipped.extend(damaged)
+        packages.update(found[: OS_PACKAGES - len(packages)])
+        for note in damaged:
+            notes.add(note)
+        if len(packages) == OS_PACKAGES:
+            notes.left_out(f"more than {OS_PACKAGES} packages: the others are left out")
+            break
     ordered = sorted(packages, key=lambda package: (package.name, package.architecture, package.version))
-    return (tuple(ordered) if known else None), tuple(skipped)
+    return (tuple(ordered) if known else None), notes.all()
 
 
 def _dpkg_databases(tree: FileTree) -> list[tuple[PurePosixPath, Parse]]:

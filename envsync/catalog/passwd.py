@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
+from envsync.catalog.bounds import is_path
 from envsync.files import FileReadError, FileTree
 
 PATTERNS: tuple[str, ...] = (r"/etc/passwd",)
 """Files whose bytes :func:`home_folder` asks for."""
 
-_LIMIT = 4 * 1024 * 1024
+_LIMIT = 1024 * 1024
 
 
 def home_folder(tree: FileTree, *, env: Mapping[str, str], user: str) -> PurePosixPath:
@@ -24,7 +25,7 @@ def home_folder(tree: FileTree, *, env: Mapping[str, str], user: str) -> PurePos
         env: variables of the image's config.
         user: as in the config: ``""`` (root), a name or a number, maybe with ``:group``.
     """
-    if "HOME" in env:
+    if "HOME" in env and is_path(env["HOME"]):
         return PurePosixPath("/", env["HOME"])
     try:
         text = tree.read(PurePosixPath("/etc/passwd"), limit=_LIMIT).decode("utf-8", "replace")
@@ -33,7 +34,7 @@ def home_folder(tree: FileTree, *, env: Mapping[str, str], user: str) -> PurePos
     found = find_home(text, user.partition(":")[0] or "root")
     if found is None and user.partition(":")[0] in ("", "0", "root"):
         return PurePosixPath("/root" if not text else "/")
-    return PurePosixPath("/", found or "/")
+    return PurePosixPath("/", found if found and is_path(found) else "/")
 
 
 def find_home(text: str, user: str) -> str | None:

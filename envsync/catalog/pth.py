@@ -53,6 +53,8 @@ _HARMLESS = (
     re.compile(r"import coverage;\s*coverage\.process_startup\(\)\s*"),
 )
 _MENTIONS_PATH = re.compile(r"\bsys\.path\b|\baddsitedir\b")
+_LONGEST_CODE = 4096
+"""Characters; the longest of known makers has some 600, and a pattern may look at each of them many times."""
 _OLD_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -86,6 +88,8 @@ def parse_pth(data: bytes, *, utf8: bool) -> tuple[Line, ...] | None:
 
 
 def _effect(line: str) -> Effect:
+    if len(line) > _LONGEST_CODE:
+        return "unknown"
     if _MARK.fullmatch(line):
         return "mark"
     if _INSERT.fullmatch(line):

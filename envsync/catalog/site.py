@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 
 from envsync.catalog.binary import Series
+from envsync.catalog.bounds import Notes, is_path
 from envsync.catalog.getpath import Layout
 from envsync.catalog.pth import CodeLine, parse_pth
 from envsync.files import FileReadError, FileTree
@@ -26,7 +27,12 @@ PATTERNS: tuple[str, ...] = (
 """Files whose bytes :func:`sys_path` asks for."""
 
 _LIMIT = 1024 * 1024
-_ENTRIES = 10_000
+_ENTRIES = 1_000
+"""Of ``sys.path``. Python itself asks the file system for each of them at every import."""
+_CONFIGURED_LIMIT = 256 * 1024
+"""Bytes of one path configuration file; ``easy-install.pth`` has 50 KB with 500 eggs."""
+_CONFIGURED_TOTAL = 1024 * 1024
+_CONFIGURED_LINES = 10_000
 
 
 class SiteRules(Struct, frozen=True, kw_only=True):
@@ -90,6 +96,9 @@ def sys_path(
     rules = parse_site(_text(tree, layout.stdlib / "site.py"), layout.series)
     path = _SearchPath(tree, rules)
     for entry in _start(layout, env):
+        if not is_path(entry):
+            path.skip("an entry", "PYTHONPATH", f"no path: {len(entry)} characters, or with a NUL in it")
+            continue
         if not posixpath.isabs(entry):
             if workdir is None:
                 path.skip(entry or ".", "PYTHONPATH", "relative to a working folder that is not known")
@@ -109,7 +118,7 @@ def sys_path(
         for prefix in dict.fromkeys((layout.base_prefix, layout.base_exec_prefix)):
             path.add_site_folders(_site_folders(layout, rules, env, prefix))
     path.note_customizations(("sitecustomize", "usercustomize") if user_site else ("sitecustomize",))
-    return tuple(PurePosixPath(entry) for entry in path.entries), tuple(path.skipped)
+    return tuple(PurePosixPath(entry) for entry in path.entries), path.skipped
 
 
 def _start(layout: Layout, env: Mapping[str, str]) -> Iterator[str]:
@@ -169,23 +178,39 @@ class _SearchPath:
 
     def __init__(self, tree: FileTree, rules: SiteRules) -> None:
         self.entries: list[str] = []
-        self.skipped: list[Skipped] = []
+        self._notes = Notes("sys.path", "sys.path")
         self._tree = tree
         self._rules = rules
         self._known: set[str] = set()
         self._mark = 0
         self._inserted = 0
+        self._full = self._left_out = False
+        self._bytes_left = _CONFIGURED_TOTAL
+        self._lines_left = _CONFIGURED_LINES
 
     def append(self, entry: str) -> None:
         """Add an entry unless it is there, whether it exists or not."""
         entry = posixpath.normpath(entry)
-        if entry not in self._known:
+        if entry not in self._known and self._has_room():
             self.entries.append(entry)
             self._known.add(entry)
 
+    def _has_room(self) -> bool:
+        if len(self.entries) < _ENTRIES:
+            return True
+        if not self._full:
+            self._full = True
+            self.skip("sys.path", "sys.path", f"more than {_ENTRIES} entries: the others are left out")
+        return False
+
     def skip(self, subject: str, place: str, reason: str) -> None:
         """Note something that could not be followed."""
-        self.skipped.append(Skipped(subject=subject, place=place, reason=reason))
+        self._notes.add(Skipped(subject=subject, place=place, reason=reason))
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """What could not be followed."""
+        return self._notes.all()
 
     def add_site_folders(self, folders: Iterator[PurePosixPath]) -> None:
         """Add those that exist, each followed by what its path configuration files name."""
@@ -194,7 +219,7 @@ class _SearchPath:
             if found is None or found.kind != "directory":
                 continue
             entry = posixpath.normpath(folder)
-            if entry not in self._known:
+            if entry not in self._known and self._has_room():
                 self.entries.append(entry)
                 if not self._rules.forgets:
                     self._known.add(entry)
@@ -207,24 +232,36 @@ class _SearchPath:
         if found is None or found.kind != "file":
             return
         try:
-            lines = parse_pth(self._tree.read(file, limit=_LIMIT), utf8=self._rules.utf8)
+            data = self._tree.read(file, limit=_CONFIGURED_LIMIT)
         except FileReadError as error:
             self.skip(file.name, str(file), str(error))
             return
+        self._bytes_left -= len(data)
+        lines = parse_pth(data, utf8=self._rules.utf8) if self._bytes_left >= 0 else ()
         if lines is None:
             self.skip(file.name, str(file), "not UTF-8: what Python makes of it depends on the locale")
+            return
+        self._lines_left -= len(lines)
+        if self._bytes_left < 0 or self._lines_left < 0:
+            self._leave_out(file)
             return
         for line in lines:
             if isinstance(line, CodeLine):
                 self._follow(line, file)
                 continue
             entry = posixpath.normpath(posixpath.join(folder, line.path))
-            if entry not in self._known and len(self.entries) < _ENTRIES and self._exists(entry):
+            if entry not in self._known and self._exists(entry) and self._has_room():
                 self.entries.append(entry)
                 self._known.add(entry)
 
+    def _leave_out(self, file: PurePosixPath) -> None:
+        if not self._left_out:
+            self._left_out = True
+            reason = "path configuration files with more lines than any honest ones: this and the rest are not read"
+            self.skip(file.name, str(file), reason)
+
     def _exists(self, entry: str) -> bool:
-        return "\0" not in entry and self._tree.stat(PurePosixPath(entry)) is not None
+        return is_path(entry) and self._tree.stat(PurePosixPath(entry)) is not None
 
     def _follow(self, line: CodeLine, file: PurePosixPath) -> None:
         match line.effect:

@@ -5,6 +5,7 @@ https://github.com/moby/docker-image-spec/blob/main/spec.md (``manifest.json``)
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -40,6 +41,7 @@ from envsync.reference import ArchiveFile, Digest, Platform
 
 _MEMBER_LIMIT = 200_000
 _HOPS = 40
+_PLATFORM_LIMIT = 50
 _NAMED_BY_DIGEST = re.compile(r"(?:.*/)?([0-9a-f]{64})(?:\.json)?")
 _BLOB_PATH = re.compile(r"blobs/sha256/([0-9a-f]{64})")
 
@@ -111,7 +113,7 @@ def open_archive(reference: ArchiveFile, platform: Platform | None) -> Image:
         ImageError: no such file, name or platform; no image archive; several images and no name.
         CorruptImageError: truncated, malformed, or with a wrong digest.
     """
-    if reference.path.is_dir():
+    if os.path.isdir(reference.path):  # noqa: PTH112 - pathlib raises for a name too long
         raise ImageError(f"{reference.path}: a folder (expected a file)", hint=f"For a layout: oci:{reference.path}")
     file = _uncompressed(OpenFile.open(reference.path))
     try:
@@ -171,17 +173,16 @@ def _read_docker(archive: _Archive, name: str | None, platform: Platform | None)
         _refuse(archive)
     entries = parse_docker_manifest(manifest.read_verified(None, limit=MANIFEST_LIMIT, where=where), where=where)
     chosen = _choose_name(entries, name, archive.place)
-    configs = [(_read_config(archive, entry), entry) for entry in chosen]
-    if len(configs) == 1:
-        config, entry = configs[0]
-        check_platform(platform, config.platform, where=archive.place)
-    else:
-        config, entry = choose_platform(
-            [(config.platform, (config, entry)) for config, entry in configs],
-            platform,
-            where=archive.place,
-            defaults=default_platforms(),
+    if len(chosen) > _PLATFORM_LIMIT:
+        raise CorruptImageError(
+            f"{where}: {len(chosen)} images of one name (expected at most {_PLATFORM_LIMIT}, one a platform)"
         )
+    entry = chosen[0]
+    if len(chosen) > 1:
+        platforms = [(_read_config(archive, each).platform, each) for each in chosen]
+        entry = choose_platform(platforms, platform, where=archive.place, defaults=default_platforms())
+    config = _read_config(archive, entry)
+    check_platform(platform, config.platform, where=archive.place)
     layers = entry.layers or []
     check_layer_count(config, len(layers), where=archive.place)
     return StoredImage(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from envsync.errors import EnvsyncError, ImageError
@@ -42,9 +43,10 @@ def open_layout(reference: LayoutFolder, platform: Platform | None) -> Image:
         CorruptImageError: a file is missing, malformed or has a wrong digest.
     """
     path = reference.path
-    if path.is_file():
+    # pathlib raises for a name too long, or in a folder that may not be looked into.
+    if os.path.isfile(path):  # noqa: PTH113
         raise ImageError(f"{path}: a file (expected a folder)", hint=f"For a tar of a layout: oci-archive:{path}")
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112
         raise ImageError(f"{path}: no such folder")
     store = _Folder(path)
     try:

@@ -23,6 +23,12 @@ MANIFEST_LIMIT = 4 << 20
 CONFIG_LIMIT = 8 << 20
 """Bytes of a config."""
 _LAYER_LIMIT = 1000
+_IMAGE_LIMIT = 1000
+"""Images in one archive."""
+_STRING_LIMIT = 128 << 10
+"""Bytes of a variable: MAX_ARG_STRLEN of Linux. No process can be started with a longer one."""
+_PATH_LIMIT = 4096
+"""Bytes of a path: PATH_MAX of Linux."""
 
 INDEX_TYPES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -219,6 +225,7 @@ def parse_config(data: bytes, *, where: str) -> ConfigFile:
     if len(raw.rootfs.diff_ids) > _LAYER_LIMIT:
         raise CorruptImageError(f"{where}: {len(raw.rootfs.diff_ids)} layers (expected at most {_LAYER_LIMIT})")
     process = raw.config or _ProcessConfig()
+    _check_process(process, where)
     return ConfigFile(
         digest=Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"),
         platform=_platform(raw, where, "platform"),
@@ -230,6 +237,20 @@ def parse_config(data: bytes, *, where: str) -> ConfigFile:
             _digest(text, where, f"rootfs.diff_ids[{number}]") for number, text in enumerate(raw.rootfs.diff_ids)
         ),
     )
+
+
+def _check_process(process: _ProcessConfig, where: str) -> None:
+    """Refuse what no container can be started with: hours of looking for what cannot be there."""
+    longest = max(map(len, process.env or ()), default=0)
+    if longest > _STRING_LIMIT:
+        raise CorruptImageError(
+            f"{where}: config.Env: a variable of {longest} characters (expected at most {_STRING_LIMIT})"
+        )
+    for key, value in (("User", process.user), ("WorkingDir", process.working_dir)):
+        if len(value or "") > _PATH_LIMIT:
+            raise CorruptImageError(
+                f"{where}: config.{key}: {len(value or '')} characters (expected at most {_PATH_LIMIT})"
+            )
 
 
 def parse_env(lines: list[str] | tuple[str, ...]) -> tuple[EnvironmentVariable, ...]:
@@ -270,9 +291,12 @@ def parse_docker_manifest(data: bytes, *, where: str) -> tuple[DockerEntry, ...]
     """Parse the ``manifest.json`` of ``docker save``.
 
     Raises:
-        CorruptImageError: it is malformed.
+        CorruptImageError: it is malformed, or of too many images.
     """
-    return tuple(_decode(data, list[DockerEntry], where))
+    entries = _decode(data, list[DockerEntry], where)
+    if len(entries) > _IMAGE_LIMIT:
+        raise CorruptImageError(f"{where}: {len(entries)} images (expected at most {_IMAGE_LIMIT})")
+    return tuple(entries)
 
 
 def check_layout_version(data: bytes, *, where: str) -> None:

@@ -5,6 +5,7 @@ The format is described in ``docs/lock-format.md`` and by ``docs/schemas/snapsho
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -20,8 +21,31 @@ class _Versioned(msgspec.Struct):
 
 
 def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """The bytes of ``snapshot.json``: UTF-8, two spaces, fields in the model's order, a final newline."""
-    return msgspec.json.format(msgspec.json.encode(snapshot, enc_hook=to_json), indent=2) + b"\n"
+    """The bytes of ``snapshot.json``: UTF-8, two spaces, fields in the model's order, a final newline.
+
+    What would move a cursor or turn text around, where somebody looks at the file, is written as JSON's escapes.
+    """
+    return escape_controls(msgspec.json.format(msgspec.json.encode(snapshot, enc_hook=to_json), indent=2)) + b"\n"
+
+
+# DEL, C1, and the format characters of Unicode; C0 must be escaped in JSON anyway. Not by unicodedata: the bytes of a
+# lock do not depend on which Python wrote it.
+_CONTROLS = re.compile(
+    "[\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e0fff]"
+)
+
+
+def escape_controls(document: bytes) -> bytes:
+    """A JSON document whose strings say the same, without characters that control a terminal."""
+    if document.isascii() and b"\x7f" not in document:
+        return document
+    return _CONTROLS.sub(_escaped, document.decode()).encode()
+
+
+def _escaped(match: re.Match[str]) -> str:
+    units = match[0].encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def decode_snapshot(data: bytes, where: str) -> Snapshot:

@@ -92,9 +92,6 @@ def build_graph(snapshot: Snapshot) -> Graph:
 
 
 def _active_requirements(distribution: Distribution, environment: Mapping[str, str]) -> Iterator[Requirement]:
-    from packaging.markers import UndefinedComparison, UndefinedEnvironmentName
-    from packaging.version import InvalidVersion
-
     for text in distribution.requires:
         requirement = _parse_requirement(text)
         if requirement is None:
@@ -103,31 +100,30 @@ def _active_requirements(distribution: Distribution, environment: Mapping[str, s
         try:
             if requirement.marker is None or any(requirement.marker.evaluate(context) for context in contexts):
                 yield requirement
-        except (UndefinedComparison, UndefinedEnvironmentName, InvalidVersion):
+        except (ValueError, RecursionError):  # undefined comparisons and names; numbers of thousands of digits
             continue
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _parse_requirement(text: str) -> Requirement | None:
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     try:
         return Requirement(text)
-    except InvalidRequirement:
+    except (ValueError, RecursionError):  # InvalidRequirement; a marker that nests too deep
         return None
 
 
 def _conflict(distribution: Distribution, requirement: Requirement, installed: Distribution | None) -> Conflict | None:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     who, what = f"{distribution.name} {distribution.version}", f"{requirement.name}{requirement.specifier}"
     if installed is None:
         return Conflict(distribution=who, requirement=what, found=None)
     try:
-        version = Version(installed.version)
-    except InvalidVersion:
-        return None
-    if requirement.specifier.contains(version, prereleases=True):
+        if requirement.specifier.contains(Version(installed.version), prereleases=True):
+            return None
+    except ValueError:  # no version by PEP 440, or one of thousands of digits
         return None
     return Conflict(distribution=who, requirement=what, found=f"{installed.name} {installed.version}")
 

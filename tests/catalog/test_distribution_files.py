@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import zipfile
@@ -7,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from envsync.catalog.bounds import Allowance
 from envsync.catalog.distribution_files import FILES, LIMIT, PATTERNS, collect
 from envsync.files import FileInfo, FileReadError, HostTree
 from envsync.model import Skipped
@@ -67,6 +69,70 @@ def test_a_file_larger_than_any_honest_one_is_not_read(tmp_path: Path) -> None:
     (found,), skipped = collect(HostTree(str(tmp_path)), [ROOT / "s"])
     assert found.files == {}
     assert skipped[0].reason == f"/s/a-1.dist-info/METADATA: larger than {LIMIT} bytes"
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("WHEEL", 65536), ("direct_url.json", 65536), ("INSTALLER", 4096), ("entry_points.txt", 1048576)],
+)
+def test_each_kind_of_file_has_a_size_that_no_honest_one_comes_near(name: str, limit: int, tmp_path: Path) -> None:
+    folder = dist_info(tmp_path / "s", "a-1", "Name: a\n")
+    (folder / name).write_bytes(b"x" * limit)
+    (found,), skipped = collect(HostTree(str(tmp_path)), [ROOT / "s"])
+    assert (len(found.files[name]), skipped) == (limit, ())
+    (folder / name).write_bytes(b"x" * (limit + 1))
+    (found,), skipped = collect(HostTree(str(tmp_path)), [ROOT / "s"])
+    assert name not in found.files
+    assert skipped[0].reason == f"/s/a-1.dist-info/{name}: larger than {limit} bytes"
+
+
+def test_a_record_is_hashed_up_to_a_size(tmp_path: Path) -> None:
+    folder = dist_info(tmp_path / "s", "a-1", "Name: a\n", RECORD="a,,")
+    (found,), _ = collect(HostTree(str(tmp_path)), [ROOT / "s"])
+    assert found.record == "sha256:" + hashlib.sha256(b"a,,").hexdigest()
+    with (folder / "RECORD").open("wb") as stream:
+        stream.truncate(32 * 1024 * 1024 + 1)
+    (found,), skipped = collect(HostTree(str(tmp_path)), [ROOT / "s"])
+    assert found.record is None
+    assert skipped[0].reason == "/s/a-1.dist-info/RECORD: larger than 33554432 bytes"
+
+
+def test_of_metadata_only_the_headers_are_kept(tmp_path: Path) -> None:
+    dist_info(tmp_path / "s", "a-1", "Name: a\n\nA description.\n")
+    (found,), _ = collect(HostTree(str(tmp_path)), [ROOT / "s"])
+    assert found.files == {"METADATA": b"Metadata-Version: 2.1\nName: a\n\n"}
+
+
+def test_what_goes_beyond_the_allowance_is_counted(tmp_path: Path) -> None:
+    for name in "abcd":
+        dist_info(tmp_path / "s", f"{name}-1", f"Name: {name}\n")
+    found, skipped = collect(HostTree(str(tmp_path)), [ROOT / "s"], Allowance(distributions=3, metadata=70))
+    assert [(raw.filename, list(raw.files)) for raw in found] == [
+        ("a-1.dist-info", ["METADATA"]),
+        ("b-1.dist-info", ["METADATA"]),
+        ("c-1.dist-info", []),
+    ]
+    assert skipped == (
+        Skipped(
+            subject="METADATA",
+            place="/s/c-1.dist-info/METADATA",
+            reason="all metadata together is more than any honest image has: left out",
+        ),
+        Skipped(
+            subject="distributions",
+            place="sys.path",
+            reason="1 more of them than any honest image has: they are left out",
+        ),
+    )
+
+
+@pytest.mark.parametrize("data", [b"\xff\n", b".\n\xff\n", b"a\0b\n", b"/" + b"a" * 5000])
+def test_a_link_to_what_is_no_path_leads_nowhere(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s/a.egg-link").write_bytes(data)
+    found, skipped = collect(HostTree(str(tmp_path)), [ROOT / "s"])
+    assert found == ()
+    assert skipped == (Skipped(subject="a.egg-link", place="/s/a.egg-link", reason="names no folder"),)
 
 
 def test_eggs_on_the_path(tmp_path: Path) -> None:

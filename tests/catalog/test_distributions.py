@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envsync.catalog.bounds import Allowance
 from envsync.catalog.distributions import (
     FILES,
     DistributionError,
@@ -65,6 +66,32 @@ def test_all_that_a_folder_tells(tmp_path: Path) -> None:
         ),
         (),
     )
+
+
+def test_requirements_that_no_honest_distribution_has_are_left_out() -> None:
+    clauses, long = "b" + "<2," * 64 + "<2", "b; os_name == '" + "x" * 10_000 + "'"
+    metadata = f"Name: a\nVersion: 1.0\nRequires-Dist: c\nRequires-Dist: {clauses}\nRequires-Dist: {long}\n"
+    (found,), skipped = finish([raw(METADATA=(metadata + f"Requires-Python: {'>3,' * 4000}>3\n").encode())], [])
+    assert (found.requires, found.requires_python) == (("c",), None)
+    assert [note.reason for note in skipped] == [
+        "2 of its requirements longer than any honest one: left out",
+        "a Requires-Python longer than any honest one: left out",
+    ]
+
+
+def test_what_distributions_list_is_counted_over_all_of_them() -> None:
+    allowance = Allowance(facts=4, text=1000)
+    files = {"WHEEL": b"Tag: t\n", "entry_points_txt": b"[g]\nn=v\n"}
+    raws = [raw(f"{n}-1.dist-info", METADATA=f"Name: {n}\nRequires-Dist: x\n".encode(), **files) for n in "abc"]
+    found, skipped = finish(raws, [], allowance=allowance)
+    assert [(one.name, len(one.requires), len(one.tags), len(one.entry_points)) for one in found] == [
+        ("a", 1, 1, 1),
+        ("b", 0, 0, 0),
+        ("c", 0, 0, 0),
+    ]
+    reason = "its requirements, entry points and tags are more than any honest image has: left out"
+    assert [(note.subject, note.reason) for note in skipped] == [("b-1.dist-info", reason), ("c-1.dist-info", reason)]
+    assert finish(raws, [], allowance=Allowance(text=13))[1] == skipped[1:]
 
 
 def test_requires_of_an_egg_info(tmp_path: Path) -> None:

@@ -57,18 +57,31 @@ def egg(**files: bytes) -> bytes:
 
 def test_a_zipped_egg_gives_what_is_wanted() -> None:
     data = egg(**{"PKG-INFO": b"Name: a", "other": b"x"})
-    assert read_zipped_egg(data, ("PKG-INFO", "requires.txt"), limit=10) == {"PKG-INFO": b"Name: a"}
+    assert read_zipped_egg(data, {"PKG-INFO": 10, "requires.txt": 10}) == {"PKG-INFO": b"Name: a"}
 
 
 def test_a_file_that_unpacks_to_too_much_is_refused() -> None:
     with pytest.raises(EggError, match=r"^EGG-INFO/PKG-INFO: larger than 1000 bytes$"):
-        read_zipped_egg(egg(**{"PKG-INFO": b"\0" * 10_000_000}), ("PKG-INFO",), limit=1000)
+        read_zipped_egg(egg(**{"PKG-INFO": b"\0" * 10_000_000}), {"PKG-INFO": 1000})
 
 
 def test_a_damaged_egg_is_refused() -> None:
     good = egg(**{"PKG-INFO": b"Name: a" * 100})
     with pytest.raises(EggError, match=r"^not a zipped egg, or a damaged one$"):
-        read_zipped_egg(good[:60] + b"\xff\xff\xff" + good[63:], ("PKG-INFO",), limit=1000)
+        read_zipped_egg(good[:60] + b"\xff\xff\xff" + good[63:], {"PKG-INFO": 1000})
+
+
+def test_what_no_egg_is_compressed_with_is_refused() -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("EGG-INFO/PKG-INFO", b"Name: a")
+    with pytest.raises(EggError, match=r"^EGG-INFO/PKG-INFO: compressed in a way that no egg is$"):
+        read_zipped_egg(stream.getvalue(), {"PKG-INFO": 1000})
+
+
+def test_more_files_than_any_egg_has_are_refused() -> None:
+    with pytest.raises(EggError, match=r"^more than 50000 files in a zipped egg$"):
+        read_zipped_egg(GOOD + b"PK\x01\x02" * 50_000, {"PKG-INFO": 1000})
 
 
 GOOD = egg(**{"PKG-INFO": b"Name: a"})
@@ -80,4 +93,4 @@ def test_nothing_but_its_own_error(data: bytes, place: int, patch: bytes) -> Non
     parse_egg_link(data)
     for egg_data in (data, GOOD[:place] + patch + GOOD[place + len(patch) :]):
         with contextlib.suppress(EggError):
-            assert set(read_zipped_egg(egg_data, ("PKG-INFO",), limit=1000)) <= {"PKG-INFO"}
+            assert set(read_zipped_egg(egg_data, {"PKG-INFO": 1000})) <= {"PKG-INFO"}

@@ -6,7 +6,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envsync.catalog.metadata import parse_entry_points, parse_headers
+from envsync.catalog.metadata import only_headers, parse_entry_points, parse_headers
 from envsync.model import EntryPoint
 
 WANTED = ("name", "requires-dist")
@@ -42,6 +42,18 @@ def test_fields_are_those_that_the_email_parser_finds(text: str) -> None:
 @given(st.binary())
 def test_any_bytes_give_fields(data: bytes) -> None:
     assert set(parse_headers(data, WANTED)) <= set(WANTED)
+
+
+@given(HEADERS, st.binary())
+def test_headers_alone_say_the_same(text: str, body: bytes) -> None:
+    data = text.encode() + body
+    assert parse_headers(only_headers(data), WANTED) == parse_headers(data, WANTED)
+    assert bool(only_headers(data)) == bool(data)
+
+
+def test_the_description_is_no_header() -> None:
+    assert only_headers(b"Name: a\r\n\r\nhello\n\n") == b"Name: a\r\n\r\n"
+    assert only_headers(b"Name: a") == b"Name: a"
 
 
 def test_a_long_folded_field_takes_linear_time() -> None:

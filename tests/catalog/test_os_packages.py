@@ -71,7 +71,7 @@ V:1
 
 
 def test_dpkg_lists_what_is_in_place() -> None:
-    packages, skipped = dpkg.parse_status(STATUS)
+    packages, skipped = dpkg.parse_status(STATUS.encode())
     assert [(p.name, p.version, p.architecture, p.source) for p in packages] == [
         ("held", "2", "all", "held"),
         ("waiting", "1", "all", "waiting"),
@@ -88,7 +88,7 @@ def test_dpkg_lists_what_is_in_place() -> None:
 
 
 def test_apk_lists_packages_also_virtual_ones() -> None:
-    packages, skipped = apk.parse_installed(INSTALLED)
+    packages, skipped = apk.parse_installed(INSTALLED.encode())
     assert packages == (
         OsPackage(
             manager="apk", name=".build-deps", version="20240101.120000", architecture="noarch", source=".build-deps"
@@ -154,19 +154,27 @@ TEXT = st.lists(
 ).map("\n".join) | st.text("Pp:\n \t\rVA=1'\"\\", max_size=30)
 
 
-@given(TEXT)
-def test_any_text_gives_packages_or_notes(text: str) -> None:
-    for packages, _ in (dpkg.parse_status(text), apk.parse_installed(text)):
+@given(TEXT.map(str.encode) | st.binary())
+def test_any_bytes_give_packages_or_notes(data: bytes) -> None:
+    for packages, skipped in (dpkg.parse_status(data), apk.parse_installed(data)):
         for package in packages:
-            assert package.name
-            assert package.version
-    os_release.parse(text)
+            line = f"{package.name} {package.version} {package.architecture} {package.source}"
+            assert len(line.split()) == 4
+            assert line.isascii()
+            assert line.isprintable()
+        assert all(note.subject.isprintable() for note in skipped)
+
+
+@given(TEXT | st.text())
+def test_any_os_release_gives_text_for_a_terminal(text: str) -> None:
+    found = os_release.parse(text)
+    assert f"{found.label}{found.id_like}{found.codename}{found.version_id}".isprintable()
 
 
 @pytest.mark.parametrize("parse", [dpkg.parse_status, apk.parse_installed])
 def test_lines_of_blanks_take_linear_time(parse: object) -> None:
     assert callable(parse)
-    parse("Package: a" + " " * 300_000 + "b\n" + "\n \t" * 300_000 + "P:a" + " " * 300_000 + "b")
+    parse(b"Package: a" + b" " * 300_000 + b"b\n" + b"\n \t" * 300_000 + b"P:a" + b" " * 300_000 + b"b")
 
 
 def test_os_release_quotes_and_escapes(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from envsync.catalog.pth import CodeLine, PathLine, parse_pth
 from envsync.catalog.pyvenv import PyvenvConfig, parse_pyvenv
 from envsync.catalog.site import SiteRules, parse_site, sys_path
 from envsync.files import READ_LIMIT, FileInfo, FileReadError
+from envsync.model import Skipped
 from tests.catalog.trees import root_tree, write
 
 PASSWD = "root:x:0:0:root:/root:/bin/bash\nbroken\n007:x:3:3::/three:\napp:x:1000:1000::/home/app:/bin/sh\n"
@@ -66,6 +67,10 @@ def test_pyvenv() -> None:
     assert parse_pyvenv("include-system-site-packages = false\nversion = 3.11.7\n") == PyvenvConfig(
         home=None, system_site_packages=False, version="3.11.7"
     )
+    assert parse_pyvenv("version = 3.13.0rc2").version == "3.13.0rc2"
+    assert parse_pyvenv("version = 3.11.\x1b[2J").version is None
+    assert parse_pyvenv("version = 3").version == "3"
+    assert parse_pyvenv("home = " + "/a" * 3000).home is None
     assert parse_pyvenv("") == PyvenvConfig(home=None, system_site_packages=True, version=None)
 
 
@@ -160,10 +165,41 @@ def test_files_that_cannot_be_followed_are_told(tmp_path: Path) -> None:
     write(tmp_path, f"{site}/sitecustomize.py", "import sys\nsys.path.append('/x')\n")
     _, skipped = sys_path(root_tree(tmp_path), layout((3, 9)), env={}, home=None)
     assert {one.subject: one.reason for one in skipped} == {
-        "huge.pth": f"/{site}/huge.pth: larger than 1048576 bytes",
+        "huge.pth": f"/{site}/huge.pth: larger than 262144 bytes",
         "latin.pth": "not UTF-8: what Python makes of it depends on the locale",
         "sitecustomize": "changes sys.path at start-up; it was not executed",
     }
+
+
+def test_more_entries_than_any_honest_path_has_are_left_out(tmp_path: Path) -> None:
+    path = ":".join(f"/{number}" for number in range(1001))
+    found, skipped = sys_path(root_tree(tmp_path), layout((3, 9)), env={"PYTHONPATH": path}, home=None)
+    assert found == tuple(PurePosixPath(f"/{number}") for number in range(1000))
+    reason = "more than 1000 entries: the others are left out"
+    assert skipped == (Skipped(subject="sys.path", place="sys.path", reason=reason),)
+
+
+def test_an_entry_that_is_no_path_is_told(tmp_path: Path) -> None:
+    env = {"PYTHONPATH": "/a:/" + "b" * 5000}
+    found, (one,) = sys_path(root_tree(tmp_path), layout((3, 9)), env=env, home=None)
+    assert str(found[0]) == "/a"
+    assert (one.place, one.reason) == ("PYTHONPATH", "no path: 5001 characters, or with a NUL in it")
+
+
+def test_more_lines_than_any_honest_path_configuration_files_have_are_not_read(tmp_path: Path) -> None:
+    site = "usr/lib/python3.9/site-packages"
+    for name, text in {"a": "a\n", "b": "b\n" * 9_999, "c": "c\n", "d": "d\n"}.items():
+        write(tmp_path, f"{site}/{name}.pth", text)
+        write(tmp_path, f"{site}/{name}/x")
+    found, (one,) = sys_path(root_tree(tmp_path), layout((3, 9)), env={}, home=None)
+    assert [str(entry) for entry in found[-3:]] == [f"/{site}", f"/{site}/a", f"/{site}/b"]
+    reason = "path configuration files with more lines than any honest ones: this and the rest are not read"
+    assert one == Skipped(subject="c.pth", place=f"/{site}/c.pth", reason=reason)
+
+
+def test_code_longer_than_any_known_maker_writes_may_change_anything() -> None:
+    line = "import _virtualenv" + " " * 5000
+    assert parse_pth(line.encode(), utf8=True) == (CodeLine(code="import _virtualenv", effect="unknown"),)
 
 
 def test_rules_without_a_text() -> None:

@@ -61,6 +61,18 @@ def test_nulls_are_what_go_writes_for_nothing() -> None:
         (b'{"config": {"Env": "A=1"}}', "config: Expected `array | null`, got `str` - at `$.config.Env`"),
         (b'{"created": "\xff"}', "config: 'utf-8' codec can't decode"),
         (b'{"a": ' + b"[" * 100_000, "config: maximum recursion depth exceeded"),
+        (
+            as_json({"config": {"Env": ["A=1", "A=" + "x" * 131_071]}, "rootfs": {"diff_ids": []}}),
+            "config: config.Env: a variable of 131073 characters (expected at most 131072)",
+        ),
+        (
+            as_json({"config": {"WorkingDir": "/a" * 2049}, "rootfs": {"diff_ids": []}}),
+            "config: config.WorkingDir: 4098 characters (expected at most 4096)",
+        ),
+        (
+            as_json({"config": {"User": "a" * 4097}, "rootfs": {"diff_ids": []}}),
+            "config: config.User: 4097 characters (expected at most 4096)",
+        ),
         (b"not json", "config: JSON is malformed: "),
         (b"", "config: Input data was truncated"),
     ],
@@ -69,6 +81,12 @@ def test_what_is_no_config(data: bytes, message: str) -> None:
     with pytest.raises(CorruptImageError) as caught:
         parse_config(data, where="config")
     assert caught.value.message.startswith(message)
+
+
+def test_more_images_than_any_archive_has() -> None:
+    with pytest.raises(CorruptImageError) as caught:
+        parse_docker_manifest(as_json([{"Config": "a"}] * 1001), where="manifest.json")
+    assert caught.value.message == "manifest.json: 1001 images (expected at most 1000)"
 
 
 KEYS = ["schemaVersion", "mediaType", "config", "layers", "manifests", "digest", "size", "platform", "os", "rootfs"]

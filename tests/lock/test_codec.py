@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 import jsonschema
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envsync.errors import LockError
-from envsync.lock.codec import decode_snapshot, encode_snapshot, snapshot_schema
+from envsync.lock.codec import decode_snapshot, encode_snapshot, escape_controls, snapshot_schema
 from envsync.model import ArchiveOrigin, DirectoryOrigin, EntryPoint, Skipped, VcsOrigin, Venv
 from tests.factory import distribution, snapshot
 
@@ -33,6 +34,20 @@ def test_round_trip() -> None:
 def test_is_deterministic_and_ends_with_a_newline() -> None:
     assert encode_snapshot(RICH) == encode_snapshot(decode_snapshot(encode_snapshot(RICH), "x"))
     assert encode_snapshot(RICH).endswith(b"}\n")
+
+
+def test_what_controls_a_terminal_is_escaped_and_comes_back() -> None:
+    note = Skipped(subject="a\x1b[2J\x7f\x9b\u202e\u2028\U000e0001é", place="/", reason="\ufeff")
+    data = encode_snapshot(snapshot(skipped=(note,)))
+    assert rb'"a\u001b[2J\u007f\u009b\u202e\u2028\udb40\udc01' + "é".encode() in data
+    assert decode_snapshot(data, "x").skipped == (note,)
+
+
+@given(st.text())
+def test_escaping_changes_nothing_that_json_says(text: str) -> None:
+    escaped = escape_controls(json.dumps(text, ensure_ascii=False).encode())
+    assert json.loads(escaped) == text
+    assert not {unicodedata.category(char) for char in escaped.decode()} & {"Cc", "Zl", "Zp"}
 
 
 def test_published_schema_is_the_generated_one_and_accepts_what_is_written() -> None:

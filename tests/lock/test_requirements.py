@@ -54,6 +54,26 @@ def test_a_line_that_pip_printed_otherwise_tells_of_no_origin_inside_the_image()
     assert lines(text) == ["w==1.0"]
 
 
+@pytest.mark.parametrize(
+    "requirement",
+    [
+        "b; " + "(" * 4000 + "os_name == 'posix'" + ")" * 4000,
+        "b; python_version >= '" + "9" * 5000 + "'",
+        "b; platform_release < 'x'",
+    ],
+)
+def test_a_requirement_that_nobody_can_evaluate_is_none(requirement: str) -> None:
+    text = render_requirements(snapshot(distribution("a", requires=(requirement,)), distribution("b")))
+    assert lines(text) == ["a==1.0", "b==1.0"]
+    assert "contradicts" not in text
+
+
+def test_a_version_of_thousands_of_digits_is_required_but_not_compared() -> None:
+    text = render_requirements(snapshot(distribution("a", requires=("b>=" + "9" * 5000,)), distribution("b")))
+    assert lines(text) == ["a==1.0"]
+    assert "contradicts" not in text
+
+
 def test_versions_that_pep440_does_not_know_are_pinned_as_they_are() -> None:
     assert lines(render_constraints(snapshot(distribution("a", "1.0~beta")))) == ["a===1.0~beta"]
 

@@ -1,0 +1,251 @@
+"""What is fuzzed: functions that take any bytes, and fail where a parser breaks its promise.
+
+A parser raises nothing but its own error, and gives nothing that could control a terminal or begin another line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from envsync.catalog import apk, binary, dpkg, os_release
+from envsync.catalog.buildvars import parse_build_variables
+from envsync.catalog.direct_url import DirectUrlError, parse_direct_url
+from envsync.catalog.distribution_files import DistributionFiles
+from envsync.catalog.distributions import finish
+from envsync.catalog.egg import EggError, parse_egg_link, read_zipped_egg
+from envsync.catalog.identify import parse_patchlevel
+from envsync.catalog.libc import parse_glibc, parse_musl
+from envsync.catalog.metadata import only_headers, parse_entry_points, parse_headers
+from envsync.catalog.passwd import find_home
+from envsync.catalog.pth import parse_pth
+from envsync.catalog.pyvenv import parse_pyvenv
+from envsync.catalog.site import parse_site
+from envsync.drift.record import RecordError, parse_record
+from envsync.errors import CorruptImageError, ImageError, ReferenceSyntaxError, UnsafeValueError
+from envsync.image.manifest import check_layout_version, parse_config, parse_docker_manifest, parse_manifest
+from envsync.image.tar import StreamSource, TarReader
+from envsync.lock.codec import decode_snapshot
+from envsync.lock.store import render_lock
+from envsync.model import OsPackage, Skipped
+from envsync.reference import Digest, Platform, parse_reference
+from tests.factory import snapshot
+from tests.image.layers import Link, MadeImage, as_json, tar_layer
+
+SEPARATOR = b"\n%%\n"
+"""Between the files of one distribution."""
+
+Target = Callable[[bytes], None]
+
+
+def tar(data: bytes) -> None:
+    """The tar reader; files of more than a MiB are not read."""
+    for archive in (data, _with_right_checksums(data)):
+        reader = TarReader(StreamSource(_chunks(archive)), where="layer")
+        with contextlib.suppress(CorruptImageError):
+            for _, entry in reader.entries():
+                if entry.kind == "file" and entry.size <= 1 << 20:
+                    assert len(reader.read(entry)) == entry.size
+
+
+def _with_right_checksums(data: bytes) -> bytes:
+    """What looks like headers, made right: hardly any change would get past the first one else."""
+    repaired = bytearray(data)
+    for start in range(0, len(data) - 511, 512):
+        block = repaired[start : start + 512]
+        if block[257:262] == b"ustar":
+            repaired[start + 148 : start + 156] = b"%06o\0 " % (sum(block) - sum(block[148:156]) + 256)
+    return bytes(repaired)
+
+
+def _chunks(data: bytes) -> Iterator[memoryview]:
+    for start in range(0, len(data), 700):
+        yield memoryview(data[start : start + 700])
+
+
+_FILES = ("METADATA", "WHEEL", "entry_points.txt", "direct_url.json", "requires.txt", "INSTALLER")
+
+
+def metadata(data: bytes) -> None:
+    """A distribution from its files to the lock that it is written to."""
+    files = dict(zip(_FILES, data.split(SEPARATOR), strict=False))
+    for content in files.values():
+        assert parse_headers(only_headers(content), ("name",)) == parse_headers(content, ("name",))
+        parse_entry_points(content)
+    site = PurePosixPath("/usr/lib/python3.11/site-packages")
+    other = DistributionFiles(
+        location=site, path=site / "b-1.dist-info", files={"METADATA": b"Name: b\nVersion: 1\n"}, record=None
+    )
+    raw = DistributionFiles(location=site, path=site / "a-1.dist-info", files=files, record=None)
+    try:
+        found, skipped = finish((raw, other), ())
+        lock = render_lock(snapshot(*found, skipped=skipped))
+    except UnsafeValueError:
+        return
+    for text in lock.values():
+        _no_controls(text.decode())
+    decode_snapshot(lock["snapshot.json"], "snapshot.json")
+
+
+def record(data: bytes) -> None:
+    """RECORD."""
+    with contextlib.suppress(RecordError):
+        for entry in parse_record(data.decode("utf-8", "replace")):
+            assert entry.path
+
+
+def direct_url(data: bytes) -> None:
+    """direct_url.json."""
+    with contextlib.suppress(DirectUrlError):
+        parse_direct_url(data)
+
+
+def dpkg_status(data: bytes) -> None:
+    """The database of dpkg."""
+    _packages(*dpkg.parse_status(data))
+
+
+def apk_installed(data: bytes) -> None:
+    """The database of apk."""
+    _packages(*apk.parse_installed(data))
+
+
+def _packages(packages: Iterable[OsPackage], skipped: Iterable[Skipped]) -> None:
+    for package in packages:
+        for value in (package.name, package.version, package.architecture, package.source):
+            assert value.isascii()
+            assert value.isprintable()
+            assert value
+            assert " " not in value
+    for note in skipped:
+        _no_controls(note.subject + note.place + note.reason)
+
+
+def egg(data: bytes) -> None:
+    """A zipped egg."""
+    with contextlib.suppress(EggError):
+        for content in read_zipped_egg(data, {"PKG-INFO": 1000}).values():
+            assert len(content) <= 1000
+
+
+def texts(data: bytes) -> None:
+    """Small files that interpreters are found by."""
+    text = data.decode("utf-8", "replace")
+    release = os_release.parse(text)
+    _no_controls(release.label + release.codename + "".join(release.id_like))
+    _no_controls(parse_pyvenv(text).version or "")
+    for utf8 in (True, False):
+        parse_pth(data, utf8=utf8)
+    parse_site(text, (3, 11))
+    parse_build_variables(text)
+    parse_patchlevel(text)
+    parse_egg_link(data)
+    find_home(text, "1000")
+
+
+def program(data: bytes) -> None:
+    """Executables and libraries."""
+    binary.find_series(data)
+    binary.find_versions(data, (3, 11))
+    binary.find_library(data)
+    binary.find_search_path(data)
+    for folder in binary.find_folders(data):
+        assert folder.startswith("/")
+    parse_glibc(data)
+    parse_musl(data)
+
+
+def reference(data: bytes) -> None:
+    """What a user types for an image, a platform or a digest."""
+    text = data.decode("utf-8", "replace")
+    for parse in (parse_reference, Platform.parse, Digest):
+        with contextlib.suppress(ReferenceSyntaxError):
+            found = str(parse(text))
+            # Blanks around what a user typed are none of it, but a name may begin with one, or end so.
+            assert found != found.strip() or str(parse(found)) == found
+
+
+def manifest(data: bytes) -> None:
+    """Manifests, indexes and configs."""
+    for parse in (parse_manifest, parse_config, parse_docker_manifest, check_layout_version):
+        with contextlib.suppress(ImageError):
+            parse(data, where="it")
+
+
+TARGETS: dict[str, Target] = {
+    "tar": tar,
+    "metadata": metadata,
+    "record": record,
+    "url": direct_url,
+    "dpkg": dpkg_status,
+    "apk": apk_installed,
+    "egg": egg,
+    "texts": texts,
+    "program": program,
+    "reference": reference,
+    "manifest": manifest,
+}
+
+
+def seeds(name: str) -> list[bytes]:
+    """Inputs that a fuzzer begins with: sound ones, and what was found earlier."""
+    return [*_sound().get(name, []), *(path.read_bytes() for path in sorted((FOUND / name).glob("*")))]
+
+
+FOUND = Path(__file__).with_name("found")
+"""Inputs that broke a promise once, in a folder for each target."""
+
+
+def _sound() -> dict[str, list[bytes]]:
+    image = MadeImage(layers=[b"x"], process={"Env": ["A=1"], "User": "1", "WorkingDir": "/w"})
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("EGG-INFO/PKG-INFO", b"Name: a")
+    distribution = SEPARATOR.join(
+        [
+            b"Name: a\nVersion: 1.0\nRequires-Dist: b[x]>=1,<2; extra == 'y'\nRequires-Python: >3\n\n",
+            b"Wheel-Version: 1.0\nTag: py3-none-any\n",
+            b"[console_scripts]\na = a.b:main [x]\n",
+            b'{"url": "https://u:p@e.org/a.whl", "archive_info": {"hash": "sha256=12", "hashes": {"sha256": "12"}}}',
+            b"b\n[x:python_version<'3']\nc\n",
+            b"pip\n",
+        ]
+    )
+    return {
+        "tar": [tar_layer({"a/b": b"1", "l": Link("a/b"), "n" * 80: b"2"}, form) for form in (0, 1, 2)],
+        "metadata": [distribution],
+        "record": [b'a.py,sha256=AbC-_,12\n"b,c.py",,\r\n../d,md5=x,\n'],
+        "url": [b'{"url": "git+ssh://git@e.org/r", "vcs_info": {"vcs": "git", "commit_id": "1"}, "subdirectory": "s"}'],
+        "dpkg": [
+            b"Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: b\nSource: c (1)\n\nPackage: d\n"
+        ],
+        "apk": [b"C:Q1=\nP:musl\nV:1.2.5-r0\nA:x86_64\no:musl\n\nP:b\n"],
+        "egg": [zipped.getvalue()],
+        "texts": [
+            b'ID=debian\nPRETTY_NAME="a \\" b"\nVERSION="9 (stretch)"\n',
+            b"home = /usr/bin\nversion_info = 3.11.1.final.0\n",
+            b"/a\nimport sys; sys.__plen = len(sys.path)\nimport _virtualenv\n",
+            b"'SOABI': 'cpython-311-x86_64-linux-gnu'\n#define PY_VERSION \"3.11.1\"\n",
+            b"root:x:0:0:root:/root:/bin/sh\napp:x:1000:1000::/home/app:\n",
+        ],
+        "program": [
+            b"\x7fELF\0libpython3.11.so.1.0\0003.11.1\0/usr/local\0:plat-linux2:lib-tk\0",
+            b"GNU C Library (x) stable release version 2.36.\nmusl libc\0001.2.5\0",
+        ],
+        "reference": [b"localhost:5000/a/b:1@sha256:" + b"0" * 64, b"docker-archive:a.tar:b:1", b"linux/arm64/v8"],
+        "manifest": [
+            image.manifest,
+            image.config,
+            as_json([{"Config": "a.json", "RepoTags": ["a:1"], "Layers": ["b/layer.tar"]}]),
+            b'{"imageLayoutVersion": "1.0.0"}',
+        ],
+    }
+
+
+def _no_controls(text: str) -> None:
+    for char in text:
+        assert char == "\n" or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp"), repr(text)
