@@ -28,6 +28,9 @@ _SPARSE = 8
 
 _SIZE_LIMIT = (1 << 48) - 1
 _VIEWS = 2048
+"""Folders of a layer whose names are laid side by side at a time."""
+_HASHED = 100
+"""Names in a folder from which on hashing them pays."""
 
 ROW_COST = 45
 """Bytes of memory that an entry takes, without its name."""
@@ -94,8 +97,8 @@ class LayerNames:
     def __len__(self) -> int:
         return len(self._facts)
 
-    def add(self, path: str, entry: TarEntry) -> None:
-        """Add an entry below the root."""
+    def add(self, path: str, entry: TarEntry) -> int:
+        """Add an entry below the root; returns its row."""
         parent, _, name = path.rpartition("/")
         folder = self.folders.get(parent)
         if folder is None:
@@ -111,6 +114,7 @@ class LayerNames:
         if entry.sparse is not None:
             kind |= _SPARSE
         self._append(folder, name, entry.offset, min(entry.size, _SIZE_LIMIT) << 16 | kind << 12 | entry.mode)
+        return len(self._facts) - 1
 
     def open_folder(self, path: str) -> int:
         """The number of a folder in which something is, or is deleted, whether an entry describes it or not."""
@@ -152,19 +156,32 @@ class LayerNames:
     def settle(self) -> frozenset[str]:
         """To be called once after all entries: paths of folders whose own entry says that they are none."""
         conflicts = []
+        doubtful: dict[str, set[str]] = {}
         for path in self._doubtful:
             parent, _, name = path.rpartition("/")
-            rows = self._view(self.folders[parent]).rows_named(name.encode("utf-8", "surrogateescape"))
-            described = next((row for row in rows if self._kind(row) != IMPLIED), None)
-            if described is not None and self._kind(described) != DIRECTORY:
-                conflicts.append(path)
-                # From now on the newest row says so as well.
-                self._facts[rows[0]] = self._facts[described]
-                self._offsets[rows[0]] = self._offsets[described]
-                if described in self.links:
-                    self.links[rows[0]] = self.links[described]
+            doubtful.setdefault(parent, set()).add(name)
+        for parent, names in doubtful.items():
+            newest: dict[str, int] = {}
+            view = self._view(self.folders[parent])
+            for row, name in zip(view.rows, view.names(), strict=True):
+                if name not in names:
+                    continue
+                newest.setdefault(name, row)
+                if self._kind(row) == IMPLIED:
+                    continue
+                names.discard(name)
+                if self._kind(row) != DIRECTORY:
+                    conflicts.append(f"{parent}/{name}")
+                    self._copy(row, newest[name])
         self._doubtful.clear()
         return frozenset(conflicts)
+
+    def _copy(self, row: int, other: int) -> None:
+        """Let another row, the newest of one name, say what ``row`` says."""
+        self._facts[other] = self._facts[row]
+        self._offsets[other] = self._offsets[row]
+        if row in self.links:
+            self.links[other] = self.links[row]
 
     # --- looking up -----------------------------------------------------------------------------------
 
@@ -279,26 +296,47 @@ class LayerNames:
 
 
 class _Folder:
-    """The rows of one folder, the newest first, and their names in one piece, which is searched at memory speed."""
+    """The rows of one folder, the newest first, and their names in one piece: searched, or hashed where it is long."""
 
     def __init__(self, rows: array[int], starts: array[int], names: bytearray) -> None:
         self.rows = rows
         self._text = bytearray(1)
         self._starts = array("I")
+        self._slots: array[int] | None = None
         for row in rows:
             start = starts[row]
             self._starts.append(len(self._text) - 1)
             self._text += names[start : names.index(0, start) + 1]
 
     def newest(self, name: bytes) -> int | None:
+        if len(self.rows) > _HASHED:
+            return self._hashed(name)
         at = self._text.find(b"\0" + name + b"\0")
         return None if at < 0 else self.rows[bisect_right(self._starts, at) - 1]
 
-    def rows_named(self, name: bytes) -> list[int]:
-        word, found, at = b"\0" + name + b"\0", [], -1
-        while (at := self._text.find(word, at + 1)) >= 0:
-            found.append(self.rows[bisect_right(self._starts, at) - 1])
-        return found
+    def _hashed(self, name: bytes) -> int | None:
+        """Open addressing: each slot holds the place of a row, counted from 1."""
+        if self._slots is None:
+            self._slots = array("I", bytes(8 << len(self.rows).bit_length()))
+            for place in range(len(self.rows)):
+                slot = self._slot(self._name(place))
+                if not self._slots[slot]:
+                    self._slots[slot] = place + 1
+        place = self._slots[self._slot(name)]
+        return self.rows[place - 1] if place else None
+
+    def _slot(self, name: bytes) -> int:
+        """Where a name is, or would be. Python's hash differs from run to run: nobody can make names collide."""
+        slots = self._slots
+        assert slots is not None  # noqa: S101 - made by _hashed
+        slot = hash(name) % len(slots)
+        while slots[slot] and self._name(slots[slot] - 1) != name:
+            slot = (slot + 1) % len(slots)
+        return slot
+
+    def _name(self, place: int) -> bytes:
+        start = self._starts[place] + 1
+        return bytes(self._text[start : self._text.index(0, start)])
 
     def names(self) -> Iterator[str]:
         return iter(str(self._text[1:-1], "utf-8", "surrogateescape").split("\0") if self.rows else ())

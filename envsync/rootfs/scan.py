@@ -144,13 +144,13 @@ def scan_layer(
         if kind == "unknown":
             contents.skip(name, "a tar entry of an unknown type")
             continue
+        row = names.add(path, entry)
         if entry.link:
             cost += _LINK_COST + 2 * len(entry.link)
             if kind == "hardlink":
-                contents.hard_links.append(len(names))
+                contents.hard_links.append(row)
             elif not (entry.link.isascii() or is_utf8(entry.link)):
                 contents.undecoded(path)
-        names.add(path, entry)
         since += 1
         if since == _COUNTED:
             budget.take_names(cost + names.grown(), where=where)

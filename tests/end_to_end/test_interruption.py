@@ -70,7 +70,7 @@ def registry(archives: tuple[Path, Path], tmp_path_factory: pytest.TempPathFacto
         yield Source("registry:127.0.0.1:1/acme/job:1", "registry:127.0.0.1:1/acme/job:1", *mirrors)
 
 
-@pytest.fixture(params=["files", pytest.param("registry", marks=pytest.mark.registry)])
+@pytest.fixture
 def source(request: pytest.FixtureRequest) -> Source:
     found: Source = request.getfixturevalue(request.param)
     return found
@@ -242,7 +242,12 @@ def check_killed_at_any_moment(case: Case, *, fresh: bool) -> None:
     assert outcomes["before"] >= outcomes.total() // 2, outcomes  # or the moments are wrong
 
 
-@pytest.mark.parametrize("fresh", [False, True], ids=["replaced", "new"])
+@pytest.mark.parametrize(
+    ("source", "fresh"),
+    [("files", False), pytest.param("registry", True, marks=pytest.mark.registry)],
+    ids=["files, replaced", "registry, new"],
+    indirect=["source"],
+)
 def test_pull_killed_at_any_moment(pulling: Case, fresh: bool) -> None:
     check_killed_at_any_moment(pulling, fresh=fresh)
 
@@ -290,6 +295,7 @@ def check_interrupted(case: Case) -> None:
     assert interrupted >= 3
 
 
+@pytest.mark.parametrize("source", ["files", pytest.param("registry", marks=pytest.mark.registry)], indirect=["source"])
 def test_pull_interrupted(pulling: Case) -> None:
     check_interrupted(pulling)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -182,6 +183,30 @@ def test_merging_top_down_is_applying_bottom_up(made: list[dict[str, Step]]) -> 
     found = as_model(read([as_tar(layer) for layer in made]))
     # Modes are compared elsewhere: what mode a folder has that only its contents imply, no layer says.
     assert without_modes(found) == without_modes(plainer(model))
+
+
+def test_long_folders_are_hashed() -> None:
+    names = [f"n{number}" for number in range(300)]
+    lower = {f"/d/{name}": name.encode() for name in names}
+    upper: dict[str, Step] = {"/d/n7": b"new", "/d/n8": Whiteout(), "/d/n9/x": b"", "/e/n7": b""}
+    rootfs = read([as_tar(dict(lower)), as_tar(upper)])
+    assert rootfs.list(PurePosixPath("/d")) == tuple(sorted(set(names) - {"n8"}))
+    assert rootfs.read(PurePosixPath("/d/n7")) == b"new"
+    assert rootfs.read(PurePosixPath("/d/n10")) == b"n10"
+    assert rootfs.stat(PurePosixPath("/d/n8")) is None
+    assert rootfs.stat(PurePosixPath("/d/n300")) is None
+    found = rootfs.stat(PurePosixPath("/d/n9"))
+    assert found is not None
+    assert found.kind == "directory"
+
+
+@settings(max_examples=100)
+@given(layers)
+def test_hashed_folders_are_what_searched_ones_are(made: list[dict[str, Step]]) -> None:
+    tars = [as_tar(layer) for layer in made]
+    with patch("envsync.rootfs.names._HASHED", 0):
+        hashed = as_model(read(tars))
+    assert hashed == as_model(read(tars))
 
 
 @settings(max_examples=150)
