@@ -25,7 +25,6 @@ from tests.hostile.images import (
     packed,
     pax,
     plain,
-    python,
     save,
     save_layout,
     saved,
@@ -145,6 +144,7 @@ PATHS = (
             ("/a", f"a hard link to {INFO}/METADATA, which is not there"),
             (f"/{INFO}/METADATA", "a hard link to a, which is not there"),
         ),
+        fails="hard links in folders that no entry describes get lost",
     ),
     Case(
         "links out of the root stay in it",
@@ -410,5 +410,4 @@ DOCUMENTS = (
 )
 
 MILLION = Case("a million entries", _million, 0, found=("six==1.0",))
-assert python() in SYSTEM
 CASES = (*PATHS, *NUMBERS, *ENDS, *DOCUMENTS)

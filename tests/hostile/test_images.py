@@ -23,19 +23,23 @@ from tests.hostile.images import Case
 
 PEAK = 250 << 20
 SECONDS = 60
+"""Of processors: what else the machine does is no matter of this."""
+HANGS = 300
+"""Seconds until it is ended."""
 MEASURED = Path(__file__).with_name("measured.py")
-CASES = [pytest.param(case, id=case.name) for case in (*archives.CASES, *contents.CASES)]
-MILLION = pytest.param(
-    archives.MILLION, id=archives.MILLION.name, marks=pytest.mark.xfail(strict=True, reason="memory of names")
-)
+CASES = [
+    pytest.param(case, id=case.name, marks=[pytest.mark.xfail(strict=True, reason=case.fails)] if case.fails else [])
+    for case in (*archives.CASES, archives.MILLION, *contents.CASES)
+]
 
 
-@pytest.mark.parametrize("case", [*CASES, MILLION])
+@pytest.mark.parametrize("case", CASES)
 def test_an_image_that_nobody_means_well_with(case: Case, tmp_path: Path) -> None:
     work = tmp_path / "work"
     work.mkdir()
     case.make(work / "image.tar")
-    status, peak, said = pull(case, work, tmp_path)
+    measured, said = pull(case, work, tmp_path)
+    status = measured["status"]
     assert status == case.status, said
     for text in case.said:
         assert text in said, said
@@ -45,16 +49,17 @@ def test_an_image_that_nobody_means_well_with(case: Case, tmp_path: Path) -> Non
     assert list((tmp_path / "temporary").iterdir()) == []
     if status != 2:
         assert_lock(case, work, said)
-    assert peak < PEAK, f"{peak >> 20} MiB"
+    assert measured["peak"] < PEAK, f"{int(measured['peak']) >> 20} MiB"
+    assert measured["seconds"] < SECONDS
 
 
-def pull(case: Case, work: Path, beside: Path) -> tuple[int, int, str]:
-    """Exit status, peak of memory in bytes, and what was said on stderr."""
+def pull(case: Case, work: Path, beside: Path) -> tuple[dict[str, float], str]:
+    """Exit status, peak of memory in bytes and seconds of processors, and what was said on stderr."""
     (beside / "temporary").mkdir()
     report = beside / "measured.json"
     command = [sys.executable, "-m", "envsync", "pull", f"{case.form}:image.tar"]
     done = subprocess.run(
-        [sys.executable, "-S", "-E", MEASURED, str(SECONDS), report, *command],
+        [sys.executable, "-S", "-E", MEASURED, str(HANGS), report, *command],
         cwd=work,
         env=environment(HOME=str(beside / "home"), TMPDIR=str(beside / "temporary")),
         stdin=subprocess.DEVNULL,
@@ -62,9 +67,8 @@ def pull(case: Case, work: Path, beside: Path) -> tuple[int, int, str]:
         text=True,
         check=True,
     )
-    found = json.loads(report.read_text())
     assert_no_controls(done.stdout)
-    return found["status"], found["peak"], done.stderr
+    return json.loads(report.read_text()), done.stderr
 
 
 def assert_lock(case: Case, work: Path, said: str) -> None:
