@@ -48,7 +48,7 @@ class Allowance:
         *,
         distributions: int = 20_000,
         metadata: int = 32 << 20,
-        facts: int = 200_000,
+        facts: int = 100_000,
         text: int = 4 << 20,
     ) -> None:
         """Set the limits.

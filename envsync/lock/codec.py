@@ -25,7 +25,7 @@ def encode_snapshot(snapshot: Snapshot) -> bytes:
 
     What would move a cursor or turn text around, where somebody looks at the file, is written as JSON's escapes.
     """
-    return escape_controls(msgspec.json.format(msgspec.json.encode(snapshot, enc_hook=to_json), indent=2)) + b"\n"
+    return msgspec.json.format(escape_controls(msgspec.json.encode(snapshot, enc_hook=to_json)), indent=2) + b"\n"
 
 
 # DEL, C1, and the format characters of Unicode; C0 must be escaped in JSON anyway. Not by unicodedata: the bytes of a

@@ -138,6 +138,8 @@ class _Merger:
             return False
         if path in self._gone or path in self._emptied:
             return False
+        if self._merged._folders[path.rpartition("/")[0]][0] == layer.number:
+            return True  # no layer above has anything in the folder that it is in
         there = self._merged._stored(path)
         return there is None or there.kind == "directory"
 

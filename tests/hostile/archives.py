@@ -25,7 +25,6 @@ from tests.hostile.images import (
     packed,
     pax,
     plain,
-    python,
     save,
     save_layout,
     saved,
@@ -410,5 +409,4 @@ DOCUMENTS = (
 )
 
 MILLION = Case("a million entries", _million, 0, found=("six==1.0",))
-assert python() in SYSTEM
 CASES = (*PATHS, *NUMBERS, *ENDS, *DOCUMENTS)

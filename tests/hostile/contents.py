@@ -66,6 +66,14 @@ def _million_members() -> bytes:
 EGG = f"{SITE}/egg-1.egg"
 EGG_PATH = file(f"{SITE}/egg.pth", b"egg-1.egg\n")
 
+FOLDERS_PATH = file(f"{SITE}/folders.pth", b"".join(b"/srv/%d\n" % n for n in range(100)))
+
+
+def _spread(number: int) -> bytes:
+    """One of many distributions, in one of the folders of :data:`FOLDERS_PATH`."""
+    return distribution(f"d{number}", site=f"srv/{number % 100}")
+
+
 DISTRIBUTIONS = (
     Case(
         "metadata that is no text",
@@ -127,7 +135,7 @@ DISTRIBUTIONS = (
     Case(
         "a quarter of a million entry points",
         saved(
-            distribution(entry_points__txt=b"[g\x1b\x9b]\n" + "\u202e=b\n".encode() * 160_000 + b"a=b\n" * 9_000),
+            distribution(entry_points__txt=b"[g\x1b\x9b]\n" + "\u202e=b\n".encode() * 80_000 + b"a=b\n" * 9_000),
             distribution("b", entry_points__txt=b"[g]\n" + b"a=b\n" * 260_000),
         ),
         1,
@@ -141,7 +149,7 @@ DISTRIBUTIONS = (
     ),
     Case(
         "hundreds of thousands of requirements",
-        saved(*(distribution(name, metadata=b"Requires-Dist: a\n" * 180_000) for name in ("a", "b"))),
+        saved(*(distribution(name, metadata=b"Requires-Dist: a\n" * 90_000) for name in ("a", "b"))),
         1,
         skipped=((f"/{SITE}/b-1.0.dist-info", _TOO_MANY_FACTS),),
         found=("a==1.0", "b==1.0"),
@@ -227,18 +235,18 @@ DISTRIBUTIONS = (
     ),
     Case(
         "tens of thousands of distributions",
-        lambda out: save(out, gzipped(SYSTEM, b"".join(distribution(f"d{n}") for n in range(20_500)), END)),
+        lambda out: save(out, gzipped(SYSTEM + FOLDERS_PATH, b"".join(map(_spread, range(20_500))), END)),
         1,
         skipped=(("sys.path", "500 more of them than any honest image has: they are left out"),),
     ),
     Case(
         "tens of thousands of damaged distributions",
         lambda out: save(
-            out, gzipped(SYSTEM, b"".join(file(f"{SITE}/x{n}.dist-info/METADATA", b"a") for n in range(19_000)), END)
+            out, gzipped(SYSTEM, b"".join(file(f"{SITE}/x{n}.dist-info/METADATA", b"a") for n in range(3_000)), END)
         ),
         1,
         said=("not understood (1001)", "... and 989 more, in snapshot.json"),
-        skipped=(("/", "18000 more that were not understood"), (f"/{SITE}/x0.dist-info", "no Version in its metadata")),
+        skipped=(("/", "2000 more that were not understood"), (f"/{SITE}/x0.dist-info", "no Version in its metadata")),
         more=True,
     ),
 )

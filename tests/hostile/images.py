@@ -130,9 +130,11 @@ def python(prefix: str = "usr", name: str = "python3.11") -> bytes:
 SYSTEM = python() + file("etc/os-release", b'ID=debian\nPRETTY_NAME="Debian GNU/Linux 12"\n')
 
 
-def distribution(name: str = "six", version: str = "1.0", metadata: bytes = b"", **files: bytes) -> bytes:
+def distribution(
+    name: str = "six", version: str = "1.0", metadata: bytes = b"", *, site: str = SITE, **files: bytes
+) -> bytes:
     """The files of one distribution; ``__`` in a file's name stands for a dot."""
-    info = f"{SITE}/{name}-{version}.dist-info"
+    info = f"{site}/{name}-{version}.dist-info"
     head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n".encode()
     found = file(f"{info}/METADATA", head + metadata)
     return found + b"".join(file(f"{info}/{path.replace('__', '.')}", data) for path, data in files.items())

@@ -18,7 +18,8 @@ def main() -> None:
     _, status, usage = os.wait4(child, 0)
     signal.alarm(0)
     unit = 1 if sys.platform == "darwin" else 1024
-    found = {"status": os.waitstatus_to_exitcode(status), "peak": usage.ru_maxrss * unit}
+    seconds_used = usage.ru_utime + usage.ru_stime
+    found = {"status": os.waitstatus_to_exitcode(status), "peak": usage.ru_maxrss * unit, "seconds": seconds_used}
     Path(out).write_text(json.dumps(found), encoding="utf-8")
 
 

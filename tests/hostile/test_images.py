@@ -23,6 +23,9 @@ from tests.hostile.images import Case
 
 PEAK = 250 << 20
 SECONDS = 60
+"""Of processors: what else the machine does is no matter of this."""
+HANGS = 300
+"""Seconds until it is ended."""
 MEASURED = Path(__file__).with_name("measured.py")
 CASES = (*archives.CASES, archives.MILLION, *contents.CASES)
 
@@ -32,7 +35,8 @@ def test_an_image_that_nobody_means_well_with(case: Case, tmp_path: Path) -> Non
     work = tmp_path / "work"
     work.mkdir()
     case.make(work / "image.tar")
-    status, peak, said = pull(case, work, tmp_path)
+    measured, said = pull(case, work, tmp_path)
+    status = measured["status"]
     assert status == case.status, said
     for text in case.said:
         assert text in said, said
@@ -42,16 +46,17 @@ def test_an_image_that_nobody_means_well_with(case: Case, tmp_path: Path) -> Non
     assert list((tmp_path / "temporary").iterdir()) == []
     if status != 2:
         assert_lock(case, work, said)
-    assert peak < PEAK, f"{peak >> 20} MiB"
+    assert measured["peak"] < PEAK, f"{int(measured['peak']) >> 20} MiB"
+    assert measured["seconds"] < SECONDS
 
 
-def pull(case: Case, work: Path, beside: Path) -> tuple[int, int, str]:
-    """Exit status, peak of memory in bytes, and what was said on stderr."""
+def pull(case: Case, work: Path, beside: Path) -> tuple[dict[str, float], str]:
+    """Exit status, peak of memory in bytes and seconds of processors, and what was said on stderr."""
     (beside / "temporary").mkdir()
     report = beside / "measured.json"
     command = [sys.executable, "-m", "envsync", "pull", f"{case.form}:image.tar"]
     done = subprocess.run(
-        [sys.executable, "-S", "-E", MEASURED, str(SECONDS), report, *command],
+        [sys.executable, "-S", "-E", MEASURED, str(HANGS), report, *command],
         cwd=work,
         env=environment(HOME=str(beside / "home"), TMPDIR=str(beside / "temporary")),
         stdin=subprocess.DEVNULL,
@@ -59,9 +64,8 @@ def pull(case: Case, work: Path, beside: Path) -> tuple[int, int, str]:
         text=True,
         check=True,
     )
-    found = json.loads(report.read_text())
     assert_no_controls(done.stdout)
-    return found["status"], found["peak"], done.stderr
+    return json.loads(report.read_text()), done.stderr
 
 
 def assert_lock(case: Case, work: Path, said: str) -> None:
