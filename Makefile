@@ -10,7 +10,7 @@ PYTHON ?=
 ARGS ?=
 # Options for the fuzzer: make fuzz FUZZ='metadata --seconds 600'
 FUZZ ?=
-# Options for the benchmarks: make bench BENCH='--runs 3 --only pull'
+# Options for the benchmarks: make bench BENCH='--runs 3 --only registry'
 BENCH ?=
 
 help: ## Show the targets
