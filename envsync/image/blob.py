@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from mmap import mmap
 from pathlib import Path
 from typing import IO
@@ -97,19 +98,19 @@ class Blob(Struct, frozen=True, kw_only=True):
     size: int
 
     def chunks(self) -> Iterator[memoryview]:
-        """All bytes, in chunks that are valid until the next one is asked for.
+        """All bytes, in chunks that are valid until the next but one is asked for.
 
         Raises:
             CorruptImageError: the file ends before.
         """
-        buffer = _page_aligned(min(CHUNK, self.size))
-        view = buffer.toreadonly()
+        buffers = cycle([_page_aligned(min(CHUNK, self.size)), _page_aligned(min(CHUNK, max(0, self.size - CHUNK)))])
         position = 0
         while position < self.size:
+            buffer = next(buffers)
             got = min(self.file.read_into(buffer, self.start + position), self.size - position)
             if not got:
                 raise CorruptImageError(f"{self.file.place}: ended {self.size - position} bytes early", hint=_CHANGED)
-            yield view[:got]
+            yield buffer[:got].toreadonly()
             position += got
 
     def read_at(self, offset: int, size: int) -> bytes:

@@ -10,11 +10,12 @@ from envsync.errors import CorruptImageError, ImageError
 
 Compression = Literal["none", "gzip", "zstd"]
 
-CHUNK = 1 << 20
+CHUNK = 1 << 21
 """Bytes that are read, hashed or decompressed at a time."""
 
-_FEED = 1 << 16
-"""Bytes given to inflate at a time. It copies what it leaves, which would be quadratic in tiny gzip members."""
+_FEED = 1 << 19
+_LEAST_FEED = 1 << 12
+"""Bytes given to inflate at a time. It copies what it leaves: where members are tiny, it is given less."""
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _UNSUPPORTED = (
@@ -77,7 +78,9 @@ def looks_like(head: bytes) -> str:
 
 
 def decompress(chunks: Iterator[memoryview], compression: Compression, *, where: str) -> Iterator[memoryview]:
-    """Yield the plain bytes of a blob, in pieces that are valid until the next one is asked for.
+    """Yield the plain bytes of a blob, in pieces that are valid until the next but one is asked for.
+
+    That is what it asks of ``chunks``, too.
 
     Raises:
         CorruptImageError: the compressed data is damaged or ends early.
@@ -104,12 +107,12 @@ def _gunzip(chunks: Iterator[memoryview], where: str) -> Iterator[bytes]:
     """All members of a gzip stream, one after the other, and padding zeros: https://www.rfc-editor.org/rfc/rfc1952."""
     inflate = _inflate()
     member = inflate.decompressobj(wbits=31)
-    inside = True
+    inside, most = True, _FEED
     try:
         for chunk in chunks:
             position = 0
             while position < len(chunk):
-                feed = chunk[position : position + _FEED]
+                feed = chunk[position : position + most]
                 if not inside:
                     if not any(feed[:1]):  # padding, by a zero byte
                         position += max(1, len(feed) - len(bytes(feed).lstrip(b"\0")))
@@ -126,6 +129,7 @@ def _gunzip(chunks: Iterator[memoryview], where: str) -> Iterator[bytes]:
                     if plain:
                         yield plain
                 inside = not member.eof
+                most = min(2 * most, _FEED) if inside else max(most // 8, _LEAST_FEED)
     except (zlib.error, inflate.error) as error:
         raise CorruptImageError(f"{where}: damaged gzip data: {error}", hint=_COPY_AGAIN) from error
     if inside:

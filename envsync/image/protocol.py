@@ -54,7 +54,7 @@ class Layer(Protocol):
         """How messages name it: ``image.tar: layer 2 of 5``."""
 
     def open(self) -> AbstractContextManager[Iterator[memoryview]]:
-        """The blob's bytes as stored, in chunks, each valid until the next one is asked for.
+        """The blob's bytes as stored, in chunks, each valid until the next but one is asked for.
 
         Raises:
             CorruptImageError: the bytes end early or cannot be found.

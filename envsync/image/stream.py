@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from contextlib import ExitStack
 from itertools import chain
 from threading import Event
@@ -75,7 +75,7 @@ class LayerStream:
         self._stack.close()
 
     def chunks(self) -> Iterator[memoryview]:
-        """Yield the tar in chunks of any length, each valid until the next one is asked for.
+        """Yield the tar in chunks of any length, each valid until the next but one is asked for.
 
         After each chunk of stored bytes, ``on_bytes`` is called with their number so far.
 
@@ -107,16 +107,19 @@ class LayerStream:
             check_digest(self._layer.digest, self._stored_hash.hexdigest(), where=self._where)
 
     def _hashed(self, chunks: Iterator[memoryview], digest: _Hash | None) -> Iterator[memoryview]:
-        for chunk in chunks:
-            if self._stop.is_set():
-                raise StoppedError
-            if digest is None:
+        """The same chunks; the digest of one is computed while the next one is had."""
+        update: Future[None] | None = None
+        try:
+            for chunk in chunks:
+                if self._stop.is_set():
+                    raise StoppedError
+                if update is not None:
+                    update.result()
+                if digest is not None:
+                    update = self._hashers.submit(digest.update, chunk)
                 yield chunk
-                continue
-            update = self._hashers.submit(digest.update, chunk)
-            try:
-                yield chunk
-            finally:
+        finally:
+            if update is not None:
                 update.result()
 
 

@@ -22,8 +22,8 @@ from envsync.rootfs.names import Node
 from envsync.rootfs.scan import Budget, LayerContents, scan_layer
 from envsync.rootfs.tree import Rootfs
 
-_READERS = 4
-"""Layers that are read at once: more than processors, for they may come over a network."""
+_READERS = max(2, min(4, os.cpu_count() or 1))
+"""Layers that are read at once. More would wait for one another: what is not hashing or inflating is Python."""
 
 
 class KnownLayers(Protocol):

@@ -581,7 +581,7 @@ def test_contents_beyond_the_budget_are_not_kept() -> None:
 
 
 class StreamedLayer:
-    """A layer of an origin that has no file: chunks of any length, overwritten once the next one is asked for."""
+    """A layer of an origin that has no file: chunks of any length, overwritten once the next but one is asked for."""
 
     digest = None
 
@@ -596,10 +596,12 @@ class StreamedLayer:
         yield self._chunks()
 
     def _chunks(self) -> Iterator[memoryview]:
+        before = bytearray()
         for start in range(0, len(self._stored), self._length):
             chunk = bytearray(self._stored[start : start + self._length])
             yield memoryview(chunk)
-            chunk[:] = b"\xee" * len(chunk)
+            before[:] = b"\xee" * len(before)
+            before = chunk
 
 
 class StreamedImage:
