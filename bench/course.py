@@ -59,8 +59,8 @@ class Course:
 
     @property
     def archive(self) -> str:
-        """The replica's archive, as envsync and syft take it."""
-        return f"docker-archive:{self.replica.archive}"
+        """The archive that is only read, as envsync and syft take it."""
+        return f"docker-archive:{self.replica.large}"
 
     @property
     def lock(self) -> Path:
@@ -80,14 +80,14 @@ class Course:
         """
         with open_registry(self.folder / "registry") as registry:
             for tag, lowest in (("1", None), ("base", -OWN_LAYERS)):
-                push(self.replica.archive, registry.address, "replica", tag, lowest=lowest)
+                push(self.replica.large, registry.address, "replica", tag, lowest=lowest)
             yield f"{registry.address}/replica"
 
     def locked(self) -> Contender:
         """Makes the lock that other contests begin with."""
         return Contender(
             name="envsync pull",
-            commands=[[ENVSYNC, "pull", self.archive]],
+            commands=[[ENVSYNC, "pull", f"docker-archive:{self.replica.archive}"]],
             prepare=partial(self.remove, self.locks),
             cwd=self.project,
             env=self.env,

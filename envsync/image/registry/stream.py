@@ -9,7 +9,6 @@ import re
 from collections.abc import Generator, Iterator
 
 from envsync.errors import CorruptImageError, RegistryError
-from envsync.image.compression import CHUNK
 from envsync.image.manifest import Descriptor
 from envsync.image.registry.client import Client
 from envsync.image.registry.problems import UnreachableError
@@ -20,6 +19,7 @@ from envsync.redaction import printable
 _RESUMES = 5
 """In a row, which may bring less than :data:`_PROGRESS` together."""
 _PROGRESS = 1 << 20
+_MIB = 1 << 20
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _PUSH_AGAIN = "The image in the registry is damaged: push it again."
 
@@ -67,7 +67,7 @@ def _received(answer: Answer, descriptor: Descriptor, start: int, place: str) ->
     _check_length(answer, descriptor, begin, end, place)
     position = begin
     while position < end or answer.length is None:
-        data = memoryview(answer.receive(CHUNK))
+        data = memoryview(answer.receive(_MIB))
         if not data:
             break
         skipped = max(0, start - position)
