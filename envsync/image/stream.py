@@ -27,14 +27,14 @@ class StoppedError(Exception):
 class LayerStream:
     """One pass over a layer: stored bytes, their digest, decompression, the digest of the tar, the tar itself.
 
-    Digests are computed by ``hashers`` while the caller looks at the same bytes; a few chunks of about a MiB each
-    are in memory.
+    Digests are computed by ``hashers`` while the caller looks at the same bytes; without, in between. A few chunks of
+    two MiB each are in memory.
     """
 
     def __init__(
         self,
         layer: Layer,
-        hashers: Executor,
+        hashers: Executor | None,
         *,
         stop: Event | None = None,
         on_bytes: Callable[[int], None] | None = None,
@@ -115,8 +115,10 @@ class LayerStream:
                     raise StoppedError
                 if update is not None:
                     update.result()
-                if digest is not None:
+                if digest is not None and self._hashers is not None:
                     update = self._hashers.submit(digest.update, chunk)
+                elif digest is not None:
+                    digest.update(chunk)
                 yield chunk
         finally:
             if update is not None:

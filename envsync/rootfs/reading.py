@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from functools import partial
 from pathlib import PurePosixPath
 from threading import Event
@@ -93,8 +94,11 @@ class _Reading:
         self._contents = [self._recalled(layer, number) for number, layer in enumerate(layers)]
         missing = [number for number, each in enumerate(self._contents) if not each.complete]
         if missing:
-            threads = os.cpu_count() or 1
-            with ThreadPoolExecutor(threads, "digest") as hashers, ThreadPoolExecutor(_READERS, "layer") as readers:
+            # Handing bytes to another thread costs more than it brings where all processors are busy already.
+            spare = (os.cpu_count() or 1) - min(_READERS, len(missing))
+            with ExitStack() as stack:
+                hashers = stack.enter_context(ThreadPoolExecutor(spare, "digest")) if spare > 0 else None
+                readers = stack.enter_context(ThreadPoolExecutor(_READERS, "layer"))
                 # The largest first: what is left at the end is then short.
                 order = sorted(missing, key=lambda number: -layers[number].size)
                 futures = [readers.submit(self._scan, layers[number], number, hashers) for number in order]
@@ -123,7 +127,7 @@ class _Reading:
         self._tell(layer, "known", layer.size)
         return found
 
-    def _scan(self, layer: Layer, number: int, hashers: Executor) -> None:
+    def _scan(self, layer: Layer, number: int, hashers: Executor | None) -> None:
         contents = self._contents[number]
         self._tell(layer, "reading", 0)
         watched = partial(self._tell, layer, "reading") if self._on_progress is not None else None

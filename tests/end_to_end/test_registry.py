@@ -221,6 +221,27 @@ def test_what_is_known_is_not_asked_for_again(
         assert len(blobs(proxy.requests)) == 4
 
 
+def test_a_lock_answers_only_for_what_was_asked(
+    archive: Path, registry: Registry, pull: Callable[..., Result], tmp_path: Path
+) -> None:
+    other = write_archive(tmp_path / "other.tar", installed("attrs", "24.1.0"))
+    push(archive, registry.address, "acme/moving", "1")
+    with faulty(registry.address) as proxy:
+        name = f"registry:{proxy.address}/acme/moving:1"
+        assert pull(name).status == 0
+        same = pull(name)
+        assert (same.status, "lock unchanged" in same.err, "reading" in same.err) == (0, True, False)
+        # Who asks for a way, or for another interpreter than the lock's, is not answered from it.
+        assert "reading" in pull(name, "--method", "read").err
+        assert "error: /usr/bin/nothing: " in pull(name, "--interpreter", "/usr/bin/nothing").err
+        assert "expected linux/arm64" in pull(name, "--platform", "linux/arm64").err
+        push(other, registry.address, "acme/moving", "1")
+        moved = pull(name)
+    assert (moved.status, "reading" in moved.err) == (0, True)
+    assert "~ attrs 25.3.0" in moved.err
+    assert "lock replaced" in moved.err
+
+
 def test_a_damaged_entry_is_dropped_and_read_again(
     registry: Registry, pull: Callable[..., Result], tmp_path: Path
 ) -> None:
