@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import _thread
 import functools
 import signal
+import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn, ParamSpec
@@ -24,6 +26,7 @@ def guarded(command: Callable[_P, int]) -> Callable[_P, NoReturn]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> NoReturn:
         for ending in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(ending, _terminated)
+        sys.unraisablehook = _unraisable
         status = _status(functools.partial(command, *args, **kwargs))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done: the exit code says how
         raise typer.Exit(status)
@@ -57,6 +60,14 @@ def _what_is_there() -> str:
             return f"{printable(str(folder))} was complete before that"
         case folders:
             return f"{len(folders)} folders were complete before that, all others are unchanged"
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """Ctrl-C in the middle of what Python lets no exception out of (a finalizer, a lock of an import) comes again."""
+    if issubclass(lost.exc_type, KeyboardInterrupt):
+        _thread.interrupt_main()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -37,3 +37,25 @@ def test_an_interruption_says_what_is_there(made: list[str], said: str, tmp_path
     done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, f"\nenvsync: interrupted; {said}\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == made
+
+
+LOST = """
+import time, typer
+from envsync.cli.outcome import guarded
+class Final:
+    def __del__(self) -> None:
+        raise KeyboardInterrupt
+def command() -> int:
+    Final()
+    time.sleep(20)
+    return 0
+app = typer.Typer()
+app.command()(guarded(command))
+app([])
+"""
+
+
+def test_an_interruption_where_python_drops_it_is_not_lost(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", LOST]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "\nenvsync: interrupted; what was there before is unchanged\n")
