@@ -7,6 +7,7 @@ import functools
 import signal
 import sys
 from collections.abc import Callable
+from threading import Timer
 from types import FrameType
 from typing import NoReturn, ParamSpec
 
@@ -17,6 +18,9 @@ from envsync.errors import EnvsyncError
 from envsync.redaction import printable
 
 _P = ParamSpec("_P")
+
+_AGAIN = 0.01
+"""Seconds."""
 
 
 def guarded(command: Callable[_P, int]) -> Callable[_P, NoReturn]:
@@ -65,7 +69,9 @@ def _what_is_there() -> str:
 def _unraisable(lost: sys.UnraisableHookArgs) -> None:
     """Ctrl-C in the middle of what Python lets no exception out of (a finalizer, a lock of an import) comes again."""
     if issubclass(lost.exc_type, KeyboardInterrupt):
-        _thread.interrupt_main()
+        again = Timer(_AGAIN, _thread.interrupt_main)  # at once, it would be lost in here
+        again.daemon = True
+        again.start()
     else:
         sys.__unraisablehook__(lost)
 
