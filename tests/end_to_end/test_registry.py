@@ -298,9 +298,9 @@ def test_tokens_that_end_in_the_middle(archive: Path, pull: Callable[..., Result
         )
         login(tmp_path / "docker", running.address, "ann", "secret-pass")
         # The token ends before the first layer does, which breaks off and has to be asked for anew.
-        tokens.lifetime, tokens.told = 1, 300
+        tokens.lifetime, tokens.told = 3, 300  # its end is in whole seconds: between two and three
         tokens.requests.clear()
-        with faulty(running.address, on(LAYERS, None, Delay(seconds=1.5), Drop(after=5000))) as proxy:
+        with faulty(running.address, on(LAYERS, None, Delay(seconds=4), Drop(after=5000))) as proxy:
             # A login is for one host: this one is for the registry that stands behind.
             login(tmp_path / "docker", running.address, "ann", "secret-pass")
             refused = pull("--no-cache", f"{proxy.address}/private/job:1")
