@@ -13,7 +13,6 @@ from envsync.image.manifest import (
     Descriptor,
     Index,
     Manifest,
-    check_layer_count,
     check_layout_version,
     check_readable,
     parse_config,
@@ -21,11 +20,12 @@ from envsync.image.manifest import (
 )
 from envsync.image.protocol import ConfigFile
 from envsync.image.selection import (
-    check_platform,
     choose_manifest,
     default_platforms,
     full_name,
     listed,
+    named_layers,
+    read_config,
     read_manifest,
     same_image_name,
 )
@@ -139,16 +139,14 @@ def _open_manifest(
     store: BlobStore, documents: _Documents, chosen: Descriptor, platform: Platform | None, name: str | None
 ) -> StoredImage:
     manifest = read_manifest(documents, chosen)
-    config = documents.config(manifest.config)
-    check_platform(platform, config.platform, where=store.place)
-    check_layer_count(config, len(manifest.layers), where=store.place)
+    config = read_config(documents, manifest, platform)
     return StoredImage(
         name=name,
         digest=chosen.digest,
         config=config,
         layers=tuple(
-            _open_layer(store, descriptor, diff_id, f"{store.place}: layer {number} of {len(manifest.layers)}")
-            for number, (descriptor, diff_id) in enumerate(zip(manifest.layers, config.diff_ids, strict=True), 1)
+            _open_layer(store, descriptor, diff_id, layer)
+            for descriptor, diff_id, layer in named_layers(manifest, config, store.place)
         ),
         release=store.close,
     )

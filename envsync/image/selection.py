@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
 from envsync.errors import CorruptImageError, ImageError, ReferenceSyntaxError
-from envsync.image.manifest import INDEX_TYPES, Descriptor, Index, Manifest
+from envsync.image.manifest import INDEX_TYPES, Descriptor, Index, Manifest, check_layer_count
 from envsync.image.protocol import ConfigFile
 from envsync.redaction import printable
-from envsync.reference import ImageName, Platform
+from envsync.reference import Digest, ImageName, Platform
 
 _T = TypeVar("_T")
 
@@ -124,6 +124,25 @@ def read_manifest(documents: Documents, descriptor: Descriptor) -> Manifest:
     if isinstance(manifest, Index):
         raise CorruptImageError(f"{documents.place}: manifest {descriptor.digest.short}: an index")
     return manifest
+
+
+def read_config(documents: Documents, manifest: Manifest, platform: Platform | None) -> ConfigFile:
+    """The config of a manifest, which fits its layers and the platform that was asked for, if one was.
+
+    Raises:
+        ImageError: it is for another platform.
+        CorruptImageError: it is malformed, or of another number of layers.
+    """
+    config = documents.config(manifest.config)
+    check_platform(platform, config.platform, where=documents.place)
+    check_layer_count(config, len(manifest.layers), where=documents.place)
+    return config
+
+
+def named_layers(manifest: Manifest, config: ConfigFile, place: str) -> Iterator[tuple[Descriptor, Digest, str]]:
+    """The layers of a manifest, lowest first, each with its diff ID and how messages name it."""
+    for number, (descriptor, diff_id) in enumerate(zip(manifest.layers, config.diff_ids, strict=True), 1):
+        yield descriptor, diff_id, f"{place}: layer {number} of {len(manifest.layers)}"
 
 
 def _platform_of(documents: Documents, descriptor: Descriptor) -> Platform:

@@ -163,8 +163,9 @@ class _Reading:
         with ThreadPoolExecutor(2, "digest") as hashers, LayerStream(layer, hashers) as stream:
             found = dict(_contents_at(stream.chunks(), {node.offset for node in nodes}, where=str(layer)))
         contents = self._contents[number]
-        if self._known is not None:
-            contents.kept.update(found)
+        within = {offset: data for offset, data in found.items() if self._budget.take_contents(len(data))}
+        if self._known is not None and within:
+            contents.kept.update(within)
             self._known.put(layer.diff_id, encode(contents))
         return found
 

@@ -59,7 +59,6 @@ class Client:
 
         Raises:
             ReferenceSyntaxError: the registry's name leads nowhere.
-            UsageError: a configured file of certificates cannot be used.
         """
         self._where = str(name)
         self._say = say

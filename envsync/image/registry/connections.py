@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
+from functools import cached_property
 from threading import Lock, Timer
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -112,18 +114,22 @@ class Connections:
     """Pools of connections, to be used from several threads."""
 
     def __init__(self, seconds: float) -> None:
-        """All connections end after ``seconds``.
-
-        Raises:
-            UsageError: certificates that the environment names cannot be used.
-        """
-        self._context = trusted()
+        """All connections end after ``seconds``."""
         self._managers: dict[str | None, PoolManager] = {}
         self._lock = Lock()
         self._watch = _Watch(seconds)
 
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        # Reading all authorities takes 60 ms: not for an image of which everything is known.
+        return trusted()
+
     def manager(self, proxy: Proxy | None) -> PoolManager:
-        """The pools for requests by way of ``proxy``."""
+        """The pools for requests by way of ``proxy``.
+
+        Raises:
+            UsageError: certificates that the environment names cannot be used.
+        """
         key = proxy.url if proxy else None
         with self._lock:
             if key not in self._managers:

@@ -14,7 +14,6 @@ from envsync.image.manifest import (
     Descriptor,
     Index,
     Manifest,
-    check_layer_count,
     check_readable,
     parse_config,
     parse_manifest,
@@ -25,7 +24,7 @@ from envsync.image.registry.client import Client, Document
 from envsync.image.registry.credentials import Logins
 from envsync.image.registry.retry import Clock
 from envsync.image.registry.stream import chunks
-from envsync.image.selection import check_platform, choose_manifest, default_platforms, read_manifest
+from envsync.image.selection import choose_manifest, default_platforms, named_layers, read_config, read_manifest
 from envsync.reference import Digest, ImageName, Platform
 
 
@@ -180,19 +179,17 @@ def _open(
     several = isinstance(document, Index)
     if isinstance(document, Index):
         document = read_manifest(documents, choose_manifest(documents, document.manifests, platform, defaults))
-    config = documents.config(document.config)
-    check_platform(platform, config.platform, where=where)
-    check_layer_count(config, len(document.layers), where=where)
+    config = read_config(documents, document, platform)
     if several and platform is None and not defaults[0].accepts(config.platform):
         say(f"{where}: no image for {defaults[0]}: reading that for {config.platform}")
-    total = len(document.layers)
+    place = f"{name.registry}/{name.repository}"
     return RegistryImage(
         name=where,
         digest=top.digest,
         config=config,
         layers=tuple(
-            _layer(client, descriptor, diff_id, f"{name.registry}/{name.repository}: layer {number} of {total}")
-            for number, (descriptor, diff_id) in enumerate(zip(document.layers, config.diff_ids, strict=True), 1)
+            _layer(client, descriptor, diff_id, layer)
+            for descriptor, diff_id, layer in named_layers(document, config, place)
         ),
         client=client,
     )

@@ -150,11 +150,7 @@ class Transport:
     """Sends requests, from several threads."""
 
     def __init__(self, where: str, timeouts: Timeouts, patience: Patience) -> None:
-        """``where`` names the image in messages.
-
-        Raises:
-            UsageError: a configured file of certificates cannot be used.
-        """
+        """``where`` names the image in messages."""
         self._where = where
         self._timeouts = timeouts
         self._patience = patience
@@ -184,7 +180,7 @@ class Transport:
         Raises:
             PlaceError: no answer, or redirects that lead nowhere or to plain HTTP.
             OutOfTimeError: the time is over.
-            UsageError: the proxy of the environment cannot be used.
+            UsageError: the proxy, or certificates, that the environment names cannot be used.
         """
         first, seen = origin(url), [url]
         while True:
