@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from envsync.reference import Digest, Platform
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -196,9 +196,69 @@ class Distribution(Record, frozen=True, kw_only=True):
     """Diff ID of the layer that holds its metadata; ``None`` where the image was only run."""
     shadowed_by: PurePosixPath | None = None
     """The ``location`` of the copy that is imported instead of this one."""
+    conda: str | None = None
+    """The conda package that its metadata is a file of; ``None``: pip or another installer brought it."""
     frozen: str | None = None
     """The line of ``pip freeze --all`` there, where name, version and origin do not tell it: of an old pip
     that knows no ``direct_url.json``, or of one that picks another of the archive's hashes."""
+
+
+# --- conda packages ----------------------------------------------------------------------------------
+
+
+class CondaPackage(Record, frozen=True, kw_only=True):
+    """One record of ``conda-meta``, or one line of a published list of conda packages.
+
+    The fields that a channel gives follow https://docs.conda.io/projects/conda-build/en/stable/concepts/package-spec.html.
+    """
+
+    name: str
+    version: str
+    build: str
+    """The build string: ``py37h7e9f1db_0``."""
+    build_number: int = 0
+    channel: str
+    """The channel's URL without subdir and credentials: ``https://repo.anaconda.com/pkgs/main``."""
+    subdir: str
+    """``linux-64``, ``noarch``."""
+    url: str
+    """Of the package file, without credentials."""
+    md5: str | None = None
+    """Of the package file, 32 hexadecimal digits."""
+    sha256: str | None = None
+    size: int | None = None
+    """Bytes of the package file."""
+    noarch: Literal["python", "generic"] | None = None
+    depends: tuple[str, ...] = ()
+    """Match specs, as the channel gave them."""
+    constrains: tuple[str, ...] = ()
+    files: int = 0
+    """How many files the package brought, byte code that was compiled at installation left out."""
+    paths: Digest | None = None
+    """What these files are, wherever the prefix is: see :func:`envsync.catalog.conda.record.paths_digest`."""
+    missing: tuple[str, ...] = ()
+    """Files of the package that are not there any more, relative to the prefix, sorted."""
+    overwritten: tuple[str, ...] = ()
+    """Files of the package that a distribution which pip installed lists as its own, sorted."""
+    overwritten_by: tuple[str, ...] = ()
+    """Names of these distributions, sorted."""
+    layer: Digest | None = None
+    """Diff ID of the layer that holds its record; ``None`` where the image was only run."""
+
+
+class CondaEnvironment(Record, frozen=True, kw_only=True):
+    """A prefix with a ``conda-meta`` folder."""
+
+    prefix: PurePosixPath | None = None
+    """``None``: of a published list."""
+    channels: tuple[str, ...] = ()
+    """In order of priority, as ``conda env export`` names them: ``defaults``, ``conda-forge``, else URLs."""
+    requested: tuple[str, ...] = ()
+    """Match specs that somebody asked for, by ``conda-meta/history``, sorted."""
+    pinned: tuple[str, ...] = ()
+    """Match specs of ``conda-meta/pinned``, in its order."""
+    packages: tuple[CondaPackage, ...] = ()
+    """Sorted by name."""
 
 
 class Venv(Record, frozen=True, kw_only=True):
@@ -254,6 +314,10 @@ class Snapshot(Record, frozen=True, kw_only=True, omit_defaults=False):
     os: OperatingSystem | None = None
     interpreters: tuple[Interpreter, ...]
     """The first is the environment; the others follow by executable."""
+    conda: tuple[CondaEnvironment, ...] = ()
+    """By prefix; that of the environment's interpreter first, where it has one."""
+    virtual_packages: tuple[str, ...] = ()
+    """Of a local side: what conda takes for packages of the machine, as ``__glibc=2.36=0``."""
     os_packages: tuple[OsPackage, ...] | None = None
     """Sorted by name, architecture, version; ``None`` where nothing is known (a list, or another OS)."""
     skipped: tuple[Skipped, ...] = ()
@@ -262,6 +326,12 @@ class Snapshot(Record, frozen=True, kw_only=True, omit_defaults=False):
     def python(self) -> Interpreter:
         """The interpreter that is the environment."""
         return self.interpreters[0]
+
+    @property
+    def conda_environment(self) -> CondaEnvironment | None:
+        """The conda environment that the interpreter belongs to; ``None``: it is no conda environment."""
+        first = self.conda[0] if self.conda else None
+        return first if first is not None and first.prefix == self.python.prefix else None
 
     @property
     def distributions(self) -> tuple[Distribution, ...]:

@@ -70,7 +70,8 @@ def decode_snapshot(data: bytes, where: str) -> Snapshot:
         raise LockError(f"{where}: damaged: {error}", hint=damaged) from error
     if not snapshot.interpreters:
         raise LockError(f"{where}: damaged: no interpreter - at `$.interpreters`", hint=damaged)
-    return snapshot
+    # What is written from it is of today's schema, which only adds to older ones.
+    return msgspec.structs.replace(snapshot, schema=SCHEMA_VERSION)
 
 
 def snapshot_schema() -> dict[str, Any]:
