@@ -10,8 +10,11 @@ import msgspec
 
 from envsync.errors import LockError
 from envsync.lock.codec import decode_snapshot, encode_snapshot
+from envsync.lock.conda.conda_lock import render_conda_lock
+from envsync.lock.conda.environment_yml import render_environment, render_nobuild
+from envsync.lock.conda.explicit import render_explicit
 from envsync.lock.requirements import render_constraints, render_os_packages, render_requirements
-from envsync.model import Distribution, ImageSource, LocalSource, Snapshot
+from envsync.model import CondaEnvironment, Distribution, ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
 from envsync.reference import DOCKER_HUB, ImageName
 from envsync.writing import STAGING, discard_leftovers, write_folder
@@ -72,7 +75,19 @@ def render_lock(snapshot: Snapshot) -> dict[str, bytes]:
     }
     if snapshot.os_packages is not None:
         files["os-packages.txt"] = render_os_packages(snapshot).encode()
+    if snapshot.conda_environment is not None:
+        files |= _conda_files(snapshot, snapshot.conda_environment)
     return files
+
+
+def _conda_files(snapshot: Snapshot, environment: CondaEnvironment) -> dict[str, bytes]:
+    texts = {
+        "environment.yml": render_environment(snapshot),
+        "environment.nobuild.yml": render_nobuild(snapshot),
+        "explicit.txt": render_explicit(environment, snapshot.platform),
+        "conda-lock.yml": render_conda_lock(snapshot),
+    }
+    return {name: text.encode() for name, text in texts.items() if text is not None}
 
 
 def write_lock(path: Path, snapshot: Snapshot) -> Written:
