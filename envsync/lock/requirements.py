@@ -41,7 +41,8 @@ def render_constraints(snapshot: Snapshot) -> str:
     Raises:
         UnsafeValueError: a name, version or URL would be more than one requirement.
     """
-    lines = [*header(snapshot), *_conda_note(snapshot), "# Every distribution, as `pip freeze --all` prints it there."]
+    what = "# Every distribution, as `pip freeze --all` prints it there."
+    lines = [*header(snapshot), *_conda_note(snapshot), _NONE if _only_conda_is_known(snapshot) else what]
     owners = _owners(snapshot)
     for distribution in _by_name(snapshot.distributions):
         lines += pinned(distribution, owners)
@@ -160,9 +161,18 @@ def origin_comment(distribution: Distribution) -> str:
 
 
 def _what_is_listed(snapshot: Snapshot) -> list[str]:
+    if _only_conda_is_known(snapshot):
+        return [_NONE]
     if isinstance(snapshot.source, ListSource):
         return ["# All of them: a list does not tell which ones the others need. With constraints.txt:"]
     return ["# The distributions that no other one needs. Use it together with constraints.txt:"]
+
+
+_NONE = "# The list tells nothing of what pip finds there: no line follows."
+
+
+def _only_conda_is_known(snapshot: Snapshot) -> bool:
+    return isinstance(snapshot.source, ListSource) and bool(snapshot.conda) and not snapshot.distributions
 
 
 def _conda_note(snapshot: Snapshot) -> list[str]:
@@ -193,6 +203,8 @@ def header(snapshot: Snapshot) -> list[str]:
                 f"# {printable(source.reference)}, from a published list, not from the image:",
                 f"#     {printable(source.url)} ({printable(source.date)})",
                 *(f"# Doubtful: {printable(f'{d.name} {d.value}: {d.note}')}" for d in source.doubts),
+                # Of a conda image these tell what the list stands for, which may be its base alone.
+                *(f"# Note: {printable(note)}" for note in source.notes if snapshot.conda),
             ]
         case LocalSource() as source:
             lines = [f"# {printable(str(source.path))}"]

@@ -13,7 +13,7 @@ from envsync.lock.codec import decode_snapshot, encode_snapshot
 from envsync.lock.conda.conda_lock import render_conda_lock
 from envsync.lock.conda.environment_yml import render_environment, render_nobuild
 from envsync.lock.conda.explicit import render_explicit
-from envsync.lock.requirements import render_constraints, render_os_packages, render_requirements
+from envsync.lock.requirements import header, render_constraints, render_os_packages, render_requirements
 from envsync.model import CondaEnvironment, Distribution, ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
 from envsync.reference import DOCKER_HUB, ImageName
@@ -84,7 +84,7 @@ def _conda_files(snapshot: Snapshot, environment: CondaEnvironment) -> dict[str,
     texts = {
         "environment.yml": render_environment(snapshot),
         "environment.nobuild.yml": render_nobuild(snapshot),
-        "explicit.txt": render_explicit(environment, snapshot.platform),
+        "explicit.txt": render_explicit(environment, snapshot.platform, header(snapshot)),
         "conda-lock.yml": render_conda_lock(snapshot),
     }
     return {name: text.encode() for name, text in texts.items() if text is not None}

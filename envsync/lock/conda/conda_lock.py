@@ -38,7 +38,7 @@ def render_conda_lock(snapshot: Snapshot) -> str | None:
     platform = subdir_of(environment, snapshot.platform)
     if platform is None or any(package.md5 is None for package in environment.packages):
         return None
-    content = sha256_of(render_explicit(environment, snapshot.platform).encode()).hexdigest()
+    content = sha256_of(render_explicit(environment, snapshot.platform, header(snapshot)).encode()).hexdigest()
     named = channels(environment)
     lines = [
         *header(snapshot),

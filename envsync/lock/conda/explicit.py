@@ -5,6 +5,8 @@ https://docs.conda.io/projects/conda/en/stable/user-guide/tasks/manage-environme
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from envsync.lock.conda.grammar import checked, md5, package_url, sha256, subdir_of
 from envsync.lock.conda.order import in_order
 from envsync.model import CondaEnvironment, CondaPackage
@@ -17,14 +19,19 @@ _HEADER = """\
 # package has no MD5 here, which that format demands. Written by envsync; do not edit."""
 
 
-def render_explicit(environment: CondaEnvironment, platform: Platform | None = None) -> str:
+def render_explicit(environment: CondaEnvironment, platform: Platform | None = None, about: Sequence[str] = ()) -> str:
     """The explicit spec of an environment; dependencies come before what needs them.
+
+    Args:
+        environment: of an image, a list or this machine.
+        platform: of the image, for an environment whose packages fit all.
+        about: comments that say what it is of.
 
     Raises:
         UnsafeValueError: a name, URL or hash would be more than one line's worth.
     """
     subdir = subdir_of(environment, platform)
-    lines = [_HEADER, *([f"# platform: {subdir}"] if subdir else []), "@EXPLICIT"]
+    lines = [*about, _HEADER, *([f"# platform: {subdir}"] if subdir else []), "@EXPLICIT"]
     lines += [_line(checked(package)) for package in in_order(environment.packages)]
     return "\n".join(lines) + "\n"
 

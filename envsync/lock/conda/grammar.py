@@ -18,9 +18,7 @@ from envsync.reference import Platform
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
 _VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!]{0,199}")
 _BUILD = re.compile(r"[A-Za-z0-9_.+]{1,200}")
-_DEPENDENCY = re.compile(
-    r"(?:[A-Za-z0-9_./-]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(?P<rest>[^A-Za-z0-9_.-][ -~]*)?"
-)
+_DEPENDENCY = re.compile(r"(?:[A-Za-z0-9_./-]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(?P<rest>[ <>=!~\[*][ -~]*)?")
 # No "$": clients fill in the reader's variables. No "#": what follows would be taken for the hash.
 _URL = re.compile(r"(?:https?|file)://[A-Za-z0-9._~%+=:,!/-]+")
 _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9._-]+)*")

@@ -59,7 +59,7 @@ def parsed_lock(text: str, folder: Path):
 
 
 def test_rattler_reads_the_explicit_spec(tmp_path: Path):
-    from rattler import ExplicitEnvironmentSpec
+    from rattler.explicit_environment import ExplicitEnvironmentSpec
 
     text = render_explicit(whole().conda[0])
     (tmp_path / "explicit.txt").write_text(text, encoding="utf-8")
@@ -261,7 +261,7 @@ def test_what_is_refused(fields: dict[str, object], message: str):
     hostile = msgspec.structs.replace(package("a"), **fields)
     with pytest.raises(UnsafeValueError) as caught:
         render_lock(conda_snapshot(hostile))
-    assert caught.value.message == message.replace("\\\\", "\\")
+    assert caught.value.message == message
 
 
 def test_a_hostile_channel():
