@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -142,7 +143,9 @@ def same_facts(old: Snapshot, new: Snapshot) -> bool:
 
 
 def _knows_layers(snapshot: Snapshot) -> bool:
-    return any(d.layer is not None for i in snapshot.interpreters for d in i.distributions)
+    distributions = (d.layer for i in snapshot.interpreters for d in i.distributions)
+    packages = (p.layer for environment in snapshot.conda for p in environment.packages)
+    return any(layer is not None for layer in chain(distributions, packages))
 
 
 def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
@@ -153,7 +156,7 @@ def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
 
 
 def without_layers(snapshot: Snapshot) -> Snapshot:
-    """The snapshot as one learns it by running the image: no distribution says which layer it is from."""
+    """The snapshot as one learns it by running the image: no distribution or conda package says which layer it is from."""
     interpreters = tuple(
         msgspec.structs.replace(
             interpreter,
@@ -161,7 +164,13 @@ def without_layers(snapshot: Snapshot) -> Snapshot:
         )
         for interpreter in snapshot.interpreters
     )
-    return msgspec.structs.replace(snapshot, interpreters=interpreters)
+    conda = tuple(
+        msgspec.structs.replace(
+            environment, packages=tuple(msgspec.structs.replace(p, layer=None) for p in environment.packages)
+        )
+        for environment in snapshot.conda
+    )
+    return msgspec.structs.replace(snapshot, interpreters=interpreters, conda=conda)
 
 
 def read_lock(path: Path) -> Lock:

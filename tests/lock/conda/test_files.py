@@ -14,12 +14,13 @@ from envsync.errors import UnsafeValueError, UsageError
 from envsync.lock.conda.conda_lock import render_conda_lock
 from envsync.lock.conda.environment_yml import environment_name, render_environment, render_nobuild
 from envsync.lock.conda.explicit import render_explicit
-from envsync.lock.store import render_lock, write_lock
+from envsync.lock.store import render_lock, same_facts, write_lock
 from envsync.model import ArchiveOrigin, DirectoryOrigin, LocalSource, Snapshot
-from envsync.reference import Platform
-from tests.factory import distribution, snapshot, source
+from envsync.reference import Digest, Platform
+from tests.factory import LAYER, distribution, snapshot, source
 from tests.lock.conda.environments import MAIN, conda_snapshot, environment, package
 
+OTHER_LAYER = Digest("sha256:" + "2" * 64)
 FORGE = "https://conda.anaconda.org/conda-forge"
 PACKAGES = (
     package("python", "3.7.3", "h0371630_0", depends=("libgcc-ng >=7.3.0", "openssl >=1.1.1b,<1.1.2a", "zlib")),
@@ -295,3 +296,12 @@ def test_hostile_records_raise_only_ones_own_error(
     assert (locked["name"], locked["version"], locked["build"]) == (name, version, build)
     assert all(isinstance(spec, str) for spec in locked["dependencies"].values())
     assert len(files["explicit.txt"].split(b"@EXPLICIT\n")[1].splitlines()) == 1
+
+
+def test_the_layer_of_a_package_is_no_fact_of_a_run_image():
+    read = conda_snapshot(package("a", layer=LAYER))
+    ran = conda_snapshot(package("a"))
+    assert same_facts(ran, read)
+    assert same_facts(read, ran)
+    assert not same_facts(read, conda_snapshot(package("a", layer=OTHER_LAYER)))
+    assert not same_facts(ran, conda_snapshot(package("a", build="h1_1")))
