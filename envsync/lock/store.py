@@ -156,7 +156,7 @@ def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
 
 
 def without_layers(snapshot: Snapshot) -> Snapshot:
-    """The snapshot as one learns it by running the image: no distribution or conda package says which layer it is from."""
+    """The snapshot as one learns it by running the image: nothing in it says which layer it is from."""
     interpreters = tuple(
         msgspec.structs.replace(
             interpreter,

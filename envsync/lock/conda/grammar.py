@@ -68,7 +68,7 @@ def package_url(package: CondaPackage) -> str:
         url = "/".join(split_package_url(package.url))
     except ValueError as error:
         raise _unsafe(package.name, "URL", str(error)) from error
-    if not _URL.fullmatch(url) or "/../" in url:
+    if not _URL.fullmatch(url) or {".", ".."} & {*url.split("/")}:
         raise _unsafe(package.name, "URL", url)
     return url
 
@@ -115,7 +115,7 @@ def channels(environment: CondaEnvironment) -> tuple[str, ...]:
     """
     named = environment.channels or tuple(dict.fromkeys(channel_name(p.channel) for p in environment.packages))
     for channel in named:
-        if not (_CHANNEL.fullmatch(channel) or _URL.fullmatch(channel)) or "/t/" in channel:
+        if not (_CHANNEL.fullmatch(channel) or _URL.fullmatch(channel)) or {"t", ".", ".."} & {*channel.split("/")}:
             raise _unsafe("channels", "channel", channel)
     return named
 

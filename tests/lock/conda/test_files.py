@@ -266,7 +266,7 @@ def test_what_is_refused(fields: dict[str, object], message: str):
 
 
 def test_a_hostile_channel():
-    for channel in ("x\n  - y", "https://h/t/tk-1/c", "https://u:p@h/c", "$HOME", ""):
+    for channel in ("x\n  - y", "https://h/t/tk-1/c", "https://u:p@h/c", "$HOME", "a/../b", ""):
         with pytest.raises(UnsafeValueError, match="unsafe channel"):
             render_environment(conda_snapshot(package("a"), channels=(channel,)))
 
