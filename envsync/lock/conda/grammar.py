@@ -22,6 +22,7 @@ _DEPENDENCY = re.compile(r"(?:[A-Za-z0-9_./-]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-
 # No "$": clients fill in the reader's variables. No "#": what follows would be taken for the hash.
 _URL = re.compile(r"(?:https?|file)://[A-Za-z0-9._~%+=:,!/-]+")
 _CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9._-]+)*")
+_TOKEN = re.compile(r"/t/[^/]+")
 _HEX = {32: re.compile(r"[0-9a-f]{32}"), 64: re.compile(r"[0-9a-f]{64}")}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.+!/=-]*")
 _NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -87,15 +88,18 @@ def dependencies(package: CondaPackage) -> dict[str, str]:
     """Name -> version and build that the package asks for, by name; empty where any will do.
 
     Raises:
-        UnsafeValueError: one of its ``depends`` is no match spec.
+        UnsafeValueError: one of its ``depends`` is not of printable ASCII.
     """
     found: dict[str, list[str]] = {}
     for spec in package.depends:
-        match = _DEPENDENCY.fullmatch(spec)
-        if match is None:
+        if not (spec.isascii() and spec.isprintable()):
             raise _unsafe(package.name, "dependency", spec)
+        match = _DEPENDENCY.fullmatch(spec.strip())
+        if match is None:  # such as "[md5=...]": names no package that could be listed
+            continue
         wanted = found.setdefault(match["name"], [])
-        if rest := (match["rest"] or "").strip():
+        rest = (match["rest"] or "").strip()
+        if rest and "://" not in rest:  # a channel or file in brackets: its URL may have a credential
             wanted.append(rest)
     return {name: _both(specs) for name, specs in sorted(found.items())}
 
@@ -116,7 +120,8 @@ def channels(environment: CondaEnvironment) -> tuple[str, ...]:
     named = environment.channels or tuple(dict.fromkeys(channel_name(p.channel) for p in environment.packages))
     for channel in named:
         if not (_CHANNEL.fullmatch(channel) or _URL.fullmatch(channel)) or {"t", ".", ".."} & {*channel.split("/")}:
-            raise _unsafe("channels", "channel", channel)
+            plain = _TOKEN.sub("/t/withheld", channel.rpartition("@")[2])
+            raise _unsafe("channels", "channel", plain)
     return named
 
 

@@ -199,9 +199,11 @@ def test_platform_of_an_image_whose_packages_fit_everywhere(tmp_path: Path):
 
 
 def test_two_specs_of_one_dependency(tmp_path: Path):
-    twice = package("a", depends=("b >=1", "b <2", "c 1.*", "c 1.* *_cpython"))
+    twice = package(
+        "a", depends=("b >=1", "b <2", "c 1.*", " c 1.* *_cpython", "[md5=0]", "", "d[url=https://u:p@h/d.conda]")
+    )
     lock = parsed_lock(render_conda_lock(conda_snapshot(twice)) or "", tmp_path)
-    assert lock.package[0].dependencies == {"b": ">=1,<2", "c": "1.* *_cpython"}
+    assert lock.package[0].dependencies == {"b": ">=1,<2", "c": "1.* *_cpython", "d": ""}
 
 
 def test_what_conda_installed_is_never_commented_out():
@@ -267,8 +269,10 @@ def test_what_is_refused(fields: dict[str, object], message: str):
 
 def test_a_hostile_channel():
     for channel in ("x\n  - y", "https://h/t/tk-1/c", "https://u:p@h/c", "$HOME", "a/../b", ""):
-        with pytest.raises(UnsafeValueError, match="unsafe channel"):
+        with pytest.raises(UnsafeValueError, match="unsafe channel") as caught:
             render_environment(conda_snapshot(package("a"), channels=(channel,)))
+        assert "tk-1" not in caught.value.message
+        assert "u:p" not in caught.value.message
 
 
 TEXT = st.text(max_size=12) | st.sampled_from(["1e3", "yes", "0x1F", "~", "null", "- a", "a: b", "1.0", "py37_0"])
@@ -305,3 +309,30 @@ def test_the_layer_of_a_package_is_no_fact_of_a_run_image():
     assert same_facts(read, ran)
     assert not same_facts(read, conda_snapshot(package("a", layer=OTHER_LAYER)))
     assert not same_facts(ran, conda_snapshot(package("a", build="h1_1")))
+
+
+def test_a_channel_that_only_its_packages_name():
+    forge = package("b", channel=FORGE)
+    read = yaml.safe_load(render_environment(conda_snapshot(package("a"), forge, channels=())))
+    assert read["channels"] == ["defaults", "conda-forge"]
+    assert yaml.safe_load(render_environment(conda_snapshot(channels=())))["channels"] == []
+
+
+def test_hostile_distributions_are_refused_in_the_pip_section():
+    for name, version in (("a\n  - b", "1"), ("a", "1 --index-url=x"), ("-r", "1")):
+        with pytest.raises(UnsafeValueError, match="unsafe requirement"):
+            render_environment(conda_snapshot(package("a"), distributions=(distribution(name, version),)))
+
+
+def test_an_origin_with_control_characters_stays_on_its_line():
+    hostile = distribution("lib", origin=DirectoryOrigin(url="file:///x\n  - evil=1=0"))
+    text = render_environment(conda_snapshot(package("a"), distributions=(hostile,)))
+    assert yaml.safe_load(text)["dependencies"] == ["a=1.0=h0_0"]
+    assert "file:///x\\n  - evil=1=0" in text
+
+
+def test_a_url_with_credentials_is_not_in_the_conda_lock():
+    private = ArchiveOrigin(url="https://${USER}:${TOKEN}@example.org/a-1.0.zip", hashes=("sha256=" + "d" * 64,))
+    text = render_conda_lock(conda_snapshot(package("a"), distributions=(distribution("lib", origin=private),)))
+    assert text is not None
+    assert "TOKEN" not in text
