@@ -45,7 +45,7 @@ def parse_records(text: str, where: str) -> tuple[CondaPackage, ...]:
     """Parse a table with tabs, its columns named in the first line; ``depends`` are separated by ``;``. By name.
 
     Raises:
-        CatalogueError: names each line that lacks a column or has an impossible value.
+        CatalogueError: names each line that lacks a column or has an impossible value; or there is none at all.
     """
     rows = _lines(text)
     header = next(rows, (0, ""))[1].split("\t")
@@ -62,6 +62,8 @@ def parse_records(text: str, where: str) -> tuple[CondaPackage, ...]:
             problems.append(f"{where}, line {number}: {error}")
     if problems:
         raise CatalogueError("\n".join(problems))
+    if not packages:
+        raise CatalogueError(f"{where}: no record in it (expected a line for each package)")
     return tuple(sorted(packages, key=lambda package: package.name))
 
 

@@ -153,6 +153,8 @@ def test_rows_that_are_none():
     ]
     with pytest.raises(CatalogueError, match=r"^x\.tsv: no column name, version, build, "):
         parse_records("", "x.tsv")
+    with pytest.raises(CatalogueError, match=r"^x\.tsv: no record in it"):
+        parse_records(HEADER, "x.tsv")
 
 
 def test_list_and_records_of_different_packages():
