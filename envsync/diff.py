@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,9 @@ from envsync.build.marker import Marker, read_marker
 from envsync.drift.changes import find_changes
 from envsync.drift.compare import compare
 from envsync.drift.comparison import Comparison, describe_comparison
+from envsync.drift.conda_files import verify_conda
 from envsync.drift.finding import SCOPES, Finding, NotCompared, Scope, ranked
+from envsync.drift.fixes import create_environment
 from envsync.drift.variables import compared_names
 from envsync.errors import LockError, UsageError
 from envsync.local import describe
@@ -76,7 +78,7 @@ def diff(
     """
     if second is not None and first is not None:
         expected = _side(first, root, pull, progress)
-        actual = _side(second, root, pull, progress, variables=compared_names(expected.snapshot))
+        actual = _side(second, root, pull, progress, judged_by=expected.snapshot)
         return _compare(expected, actual, options, {})
     if first is not None and not is_environment(Path(first)):
         expected, environment = _side(first, root, pull, progress), default_environment()
@@ -84,15 +86,15 @@ def diff(
         environment = Path(first) if first is not None else default_environment()
         expected = _lock_of(environment, root)
     marker = read_marker(environment)
-    actual = Side(snapshot=describe(environment, env_names=compared_names(expected.snapshot)))
+    actual = Side(snapshot=_describe(environment, expected.snapshot))
     reasons = {part.name: part.reason for part in marker.not_reproducible} if marker else {}
     return _compare(expected, actual, options, reasons)
 
 
-def _side(text: str, root: Path, pull: PullOptions, progress: Progress, *, variables: Collection[str] = ()) -> Side:
+def _side(text: str, root: Path, pull: PullOptions, progress: Progress, *, judged_by: Snapshot | None = None) -> Side:
     path = Path(text)
     if is_environment(path):
-        return Side(snapshot=describe(path, env_names=variables))
+        return Side(snapshot=_describe(path, judged_by))
     if path.is_dir() and (text.startswith((".", "/", "~")) or text.endswith("/")):
         located = lock_at_hand(text, root) if (path / "snapshot.json").exists() else None
         if located is None:
@@ -104,6 +106,17 @@ def _side(text: str, root: Path, pull: PullOptions, progress: Progress, *, varia
     if located is not None:
         return Side(snapshot=located.lock.snapshot, lock=str(located.lock.path))
     return Side(snapshot=take_snapshot(parse_meant(text), pull, progress))
+
+
+def _describe(environment: Path, expected: Snapshot | None) -> Snapshot:
+    """Look at a local environment; of the machine around it only what ``expected`` asks for."""
+    if expected is None:
+        return describe(environment)
+    return describe(
+        environment,
+        env_names=compared_names(expected),
+        with_virtual_packages=expected.conda_environment is not None,
+    )
 
 
 def _lock_of(environment: Path, root: Path) -> Side:
@@ -143,7 +156,8 @@ def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mappin
     notes = (*expected.notes, *actual.notes)
     if "python" in options.scopes and isinstance(actual.snapshot.source, LocalSource):
         changed, unread = find_changes(actual.snapshot, verify=options.verify, ignore=options.ignore)
-        findings, notes = ranked((*findings, *changed)), (*notes, *unread)
+        modified, unseen = _conda_files(expected.snapshot, actual.snapshot, options)
+        findings, notes = ranked((*findings, *changed, *modified)), (*notes, *unread, *unseen)
     return Difference(
         findings=findings,
         comparison=describe_comparison(
@@ -157,3 +171,12 @@ def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mappin
             also_not_compared=notes,
         ),
     )
+
+
+def _conda_files(
+    expected: Snapshot, actual: Snapshot, options: DiffOptions
+) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
+    if expected.conda_environment is None:
+        return (), ()
+    fix = create_environment(expected, actual)
+    return verify_conda(actual, verify=options.verify, ignore=frozenset(options.ignore), fix=fix)

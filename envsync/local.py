@@ -12,7 +12,17 @@ from msgspec.structs import replace
 from envsync.catalog import distributions, interpreters, libc, os_packages, os_release
 from envsync.errors import NoPythonError
 from envsync.files import HostTree
-from envsync.model import EnvironmentVariable, ImageConfig, LocalSource, OperatingSystem, OsPackage, Skipped, Snapshot
+from envsync.host import virtual_packages
+from envsync.model import (
+    CondaEnvironment,
+    EnvironmentVariable,
+    ImageConfig,
+    LocalSource,
+    OperatingSystem,
+    OsPackage,
+    Skipped,
+    Snapshot,
+)
 from envsync.redaction import names_a_secret, without_credentials
 from envsync.reference import Platform
 
@@ -20,7 +30,13 @@ _NAMES = ("python", "python3")
 _VARIANTS = {"armv6l": "arm/v6", "armv7l": "arm/v7"}
 
 
-def describe(env: Path, *, env_names: Collection[str] = (), environ: Mapping[str, str] | None = None) -> Snapshot:
+def describe(
+    env: Path,
+    *,
+    env_names: Collection[str] = (),
+    environ: Mapping[str, str] | None = None,
+    with_virtual_packages: bool = False,
+) -> Snapshot:
     """Describe a virtual environment, or another prefix with a Python in it.
 
     What the shell adds to ``sys.path`` (``PYTHONPATH``) is not part of the environment.
@@ -29,6 +45,7 @@ def describe(env: Path, *, env_names: Collection[str] = (), environ: Mapping[str
         env: the folder that holds ``bin/python``.
         env_names: variables to look up; no other one becomes part of the snapshot.
         environ: the shell's variables; this process's own unless given.
+        with_virtual_packages: find out what conda takes for packages of this machine, which takes a while.
 
     Raises:
         NoPythonError: the folder holds no Python that can be described.
@@ -54,9 +71,16 @@ def describe(env: Path, *, env_names: Collection[str] = (), environ: Mapping[str
         config=ImageConfig(env=_look_up(env_names, variables)),
         os=system,
         interpreters=(replace(python, distributions=installed),),
+        conda=_conda(python.prefix),
+        virtual_packages=virtual_packages() if with_virtual_packages else (),
         os_packages=packages,
         skipped=(*doubts, *unread, *skipped),
     )
+
+
+def _conda(prefix: PurePosixPath | None) -> tuple[CondaEnvironment, ...]:
+    """The conda environment of ``prefix``, where it is one."""
+    return ()
 
 
 def _executable(env: Path) -> PurePosixPath:

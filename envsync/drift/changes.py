@@ -70,7 +70,8 @@ def find_changes(
     skipped: list[NotCompared] = []
     without_record: list[str] = []
     for distribution in snapshot.distributions:
-        if normalized(distribution.name) in ignore or distribution.location is None:
+        # The RECORD in a conda package was written before prefixes were: conda's own records tell what is right.
+        if normalized(distribution.name) in ignore or distribution.location is None or distribution.conda is not None:
             continue
         try:
             found = _read_record(distribution)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from envsync.drift.conda import compare_conda, without_echoes
 from envsync.drift.distributions import INSTALLERS, by_name, compare_distributions
 from envsync.drift.finding import SCOPES, Finding, NotCompared, Scope, ranked
 from envsync.drift.interpreter import compare_interpreters
 from envsync.drift.operating_system import compare_systems
 from envsync.drift.variables import compare_variables, withheld_names
+from envsync.drift.virtual import compare_virtual
 from envsync.model import ImageSource, ListSource, LocalSource, Snapshot
 from envsync.names import normalized
 
@@ -43,7 +45,9 @@ def compare(
     findings: list[Finding] = []
     if "python" in scopes:
         findings += compare_interpreters(expected, actual)
-        findings += compare_distributions(expected, actual, accepted=accepted or {})
+        installed = compare_distributions(expected, actual, accepted=accepted or {})
+        findings += without_echoes((*compare_conda(expected, actual), *installed), expected, actual)
+        findings += compare_virtual(expected, actual)[0]
     if "env" in scopes:
         findings += compare_variables(expected, actual)
     if "os" in scopes:
@@ -70,6 +74,13 @@ def _not_compared(
         yield NotCompared(subject=", ".join(left_out), reason="not asked for")
     if ignore:
         yield NotCompared(subject=", ".join(sorted(ignore)), reason="ignored by choice")
+    if "python" in scopes:
+        yield from (note for note in compare_virtual(expected, actual)[1] if normalized(note.subject) not in ignore)
+        if expected.conda_environment is not None and actual.conda_environment is None:
+            if isinstance(actual.source, ListSource):
+                yield NotCompared(subject="conda packages", reason="the published list does not tell them")
+        elif expected.conda_environment is None and actual.conda_environment is not None:
+            yield NotCompared(subject="conda packages", reason="the first side is no conda environment")
     for side in (expected, actual):
         if isinstance(side.source, ListSource):
             yield from _unknown_to_list(side, scopes)
@@ -90,7 +101,7 @@ def _unknown_to_list(side: Snapshot, scopes: frozenset[Scope]) -> Iterator[NotCo
         yield NotCompared(subject=", ".join(unknown), reason="a published list of distributions does not tell them")
     if "python" not in scopes:
         return
-    if unnamed := sorted(INSTALLERS - by_name(side.distributions).keys()):
+    if side.conda_environment is None and (unnamed := sorted(INSTALLERS - by_name(side.distributions).keys())):
         yield NotCompared(subject=", ".join(unnamed), reason="the published list does not name them")
     if side.python.version.count(".") < 2:
         reason = f"the published list only says {side.python.version}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from envsync.drift.compare import not_compared
+from envsync.drift.conda import packages_by_name
 from envsync.drift.distributions import by_name
 from envsync.drift.finding import SCOPES, Finding, Kind, NotCompared, Scope
 from envsync.model import ImageSource, ListSource, LocalSource, Snapshot
@@ -41,7 +42,7 @@ class Side(Struct, frozen=True, kw_only=True):
 
 
 class Counts(Struct, frozen=True, kw_only=True):
-    """Distributions of the expected side, ignored ones left out."""
+    """Distributions or conda packages of the expected side, ignored ones left out."""
 
     compared: int
     identical: int
@@ -54,17 +55,32 @@ class Comparison(Struct, frozen=True, kw_only=True):
     actual: Side
     distributions: Counts
     not_compared: tuple[NotCompared, ...]
+    conda: Counts | None = None
+    """``None`` unless both sides are conda environments."""
 
 
 _DIFFERENT: frozenset[Kind] = frozenset(
     {"distribution-missing", "distribution-version", "distribution-origin", "distribution-modified"}
 )
 
+_DIFFERENT_CONDA: frozenset[Kind] = frozenset(
+    {
+        "conda-package-missing",
+        "conda-package-version",
+        "conda-package-build",
+        "conda-package-channel",
+        "conda-package-hash",
+        "conda-files-missing",
+        "conda-files-changed",
+        "conda-overwritten",
+    }
+)
+
 
 def describe_comparison(
     expected: Snapshot,
     actual: Snapshot,
-    findings: Iterable[Finding],
+    findings: Sequence[Finding],
     *,
     scopes: frozenset[Scope] = SCOPES,
     ignore: frozenset[NormalizedName] = frozenset(),
@@ -91,7 +107,19 @@ def describe_comparison(
         actual=_side(actual, actual_lock),
         distributions=Counts(compared=len(names), identical=len(names - different)),
         not_compared=(*not_compared(expected, actual, scopes=scopes, ignore=ignore), *also_not_compared),
+        conda=_conda(expected, actual, findings, ignore) if "python" in scopes else None,
     )
+
+
+def _conda(
+    expected: Snapshot, actual: Snapshot, findings: Iterable[Finding], ignore: frozenset[NormalizedName]
+) -> Counts | None:
+    ours = expected.conda_environment
+    if ours is None or actual.conda_environment is None:
+        return None
+    names = {name for name in packages_by_name(ours) if normalized(name) not in ignore}
+    different = {finding.subject for finding in findings if finding.kind in _DIFFERENT_CONDA}
+    return Counts(compared=len(names), identical=len(names - different))
 
 
 def _side(snapshot: Snapshot, lock: str | None) -> Side:

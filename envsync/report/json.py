@@ -20,6 +20,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     drift: bool
     """Whether there is any finding, of whatever severity."""
     distributions: Counts
+    conda: Counts | msgspec.UnsetType = msgspec.UNSET
+    """Conda packages; only where both sides are conda environments."""
     findings: tuple[Finding, ...]
     """Most important first."""
     not_compared: tuple[NotCompared, ...]
@@ -33,6 +35,7 @@ def render(findings: Sequence[Finding], comparison: Comparison) -> str:
         actual=comparison.actual,
         drift=bool(findings),
         distributions=comparison.distributions,
+        conda=msgspec.UNSET if comparison.conda is None else comparison.conda,
         findings=tuple(findings),
         not_compared=comparison.not_compared,
     )

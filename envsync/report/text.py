@@ -29,6 +29,17 @@ TITLES: dict[Kind, tuple[str, str]] = {
         "distributions with changed files",
     ),
     "distribution-extra": ("extra distribution", "extra distributions"),
+    "conda-environment-missing": ("no conda environment", ""),
+    "conda-package-missing": ("missing conda package", "missing conda packages"),
+    "conda-package-version": ("conda package of another version", "conda packages of other versions"),
+    "conda-package-build": ("conda package of another build", "conda packages of other builds"),
+    "conda-package-channel": ("conda package of another channel", "conda packages of other channels"),
+    "conda-package-hash": ("conda package with another hash", "conda packages with other hashes"),
+    "conda-files-missing": ("conda package with missing files", "conda packages with missing files"),
+    "conda-files-changed": ("conda package with changed files", "conda packages with changed files"),
+    "conda-overwritten": ("conda package that pip wrote over", "conda packages that pip wrote over"),
+    "conda-virtual-package": ("virtual package that does not fit", "virtual packages that do not fit"),
+    "conda-package-extra": ("extra conda package", "extra conda packages"),
     "environment-variable": ("environment variable", "environment variables"),
     "os-architecture": ("another CPU architecture", ""),
     "os-release": ("another operating system", ""),
@@ -70,9 +81,9 @@ def render(
 
 
 def _no_drift(comparison: Comparison, width: int) -> Iterator[str]:
-    counts, python = comparison.distributions, comparison.actual.python
-    told = f"no drift: {counts.identical} of {counts.compared} distributions identical (Python {python})"
-    yield from _wrapped(told if counts.compared else "no drift", width, "", "  ")
+    counts = _identical(comparison)
+    told = f"no drift: {counts} (Python {comparison.actual.python})"
+    yield from _wrapped(told if counts else "no drift", width, "", "  ")
 
 
 def _side(letter: str, side: Side, width: int) -> Iterator[str]:
@@ -171,9 +182,15 @@ def _command(fix: str, width: int) -> Iterator[str]:
 def _counts(findings: Sequence[Finding], comparison: Comparison) -> str:
     numbers = {severity: sum(finding.severity == severity for finding in findings) for severity in _COLOURS}
     told = [f"{number} {severity}{'' if number == 1 else 's'}" for severity, number in numbers.items() if number]
-    counts = comparison.distributions
-    identical = f"; {counts.identical} of {counts.compared} distributions identical" if counts.compared else ""
-    return f"drift: {', '.join(told)}{identical}"
+    counts = _identical(comparison)
+    return f"drift: {', '.join(told)}{f'; {counts}' if counts else ''}"
+
+
+def _identical(comparison: Comparison) -> str:
+    """``3 of 4 conda packages and 7 of 7 distributions identical``; empty where nothing was compared."""
+    counted = (("conda packages", comparison.conda), ("distributions", comparison.distributions))
+    told = [f"{c.identical} of {c.compared} {what}" for what, c in counted if c is not None and c.compared]
+    return f"{' and '.join(told)} identical" if told else ""
 
 
 def _not_compared(comparison: Comparison, width: int, fold: bool) -> Iterator[str]:

@@ -1,0 +1,247 @@
+"""Files of a local conda environment that are not what conda installed, by the records in ``conda-meta``.
+
+https://docs.conda.io/projects/conda-build/en/stable/resources/package-spec.html#info-paths-json. What is missing is
+part of the snapshot; this looks into the files that are there.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+
+import msgspec
+from msgspec import Struct
+
+from envsync.drift.conda import shown
+from envsync.drift.finding import Finding, NotCompared, ranked
+from envsync.drift.record import RecordError, parse_record
+from envsync.files import FileReadError, HostTree
+from envsync.model import Snapshot
+from envsync.names import normalized
+from envsync.redaction import printable
+
+CHUNK = 64 * 1024
+"""Bytes read at once while hashing."""
+
+_MADE_HERE = frozenset(
+    {"pyc_file", "unix_python_entry_point", "windows_python_entry_point_script", "windows_python_entry_point_exe"}
+)
+"""``path_type`` of files that are made at installation, and that no hash is known of."""
+
+
+class _Entry(Struct, frozen=True, kw_only=True):
+    path: str = msgspec.field(name="_path")
+    path_type: str = "hardlink"
+    sha256: str | None = None
+    sha256_in_prefix: str | None = None
+
+
+class _Paths(Struct, frozen=True, kw_only=True):
+    paths: tuple[_Entry, ...] = ()
+
+
+class _Record(Struct, frozen=True, kw_only=True):
+    """What of a file of ``conda-meta`` tells about files."""
+
+    name: str
+    paths_data: _Paths = _Paths()
+
+
+class _Check(Struct, kw_only=True):
+    """What was seen of one package."""
+
+    name: str
+    files: int = 0
+    changed: list[str] = []
+    outside: list[str] = []
+    unread: list[str] = []
+    unknown: bool = False
+    """Whether the record tells no hashes."""
+    to_hash: list[tuple[str, str, str]] = []
+    """Relative path, real path, SHA-256."""
+
+
+def verify_conda(
+    snapshot: Snapshot, *, verify: bool = False, ignore: frozenset[str] = frozenset(), fix: str | None = None
+) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
+    """Compare the files of a local conda environment with the records in it; nothing where it is none.
+
+    Byte code does not count, and neither do files that the RECORD of a distribution lists which conda did not bring.
+
+    Args:
+        snapshot: of the local environment.
+        verify: read and hash every file; without, nothing is looked at, and a note says so.
+        ignore: normalised names of packages that do not count.
+        fix: what to type where files are changed.
+    """
+    environment = snapshot.conda_environment
+    if environment is None or environment.prefix is None or not environment.packages:
+        return (), ()
+    if not verify:
+        reason = "only whether they are there (--verify reads them all)"
+        return (), (NotCompared(subject="contents of conda packages' files", reason=reason),)
+    prefix, tree = environment.prefix, HostTree()
+    counted = {package.name for package in environment.packages if normalized(package.name) not in ignore}
+    owned, skipped = _owned_by_others(snapshot, tree, prefix)
+    checks: dict[str, _Check] = {}
+    root = _Root(str(prefix))
+    for name in tree.list(prefix / "conda-meta"):
+        if not name.endswith(".json"):
+            continue
+        try:
+            record = parse_paths(tree.read(prefix / "conda-meta" / name))
+        except (FileReadError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            skipped.append(NotCompared(subject=f"files of {printable(name)}", reason=printable(str(error))[:200]))
+            continue
+        # Of several records of one package the first counts, as in the snapshot.
+        if record.name in counted and record.name not in checks:
+            checks[record.name] = _look_at(record, root, owned)
+    _hash_files(checks.values())
+    findings = ranked(_finding(check, fix) for check in checks.values() if check.changed)
+    notes = [note for check in checks.values() for note in _notes(check)]
+    if unknown := sorted(check.name for check in checks.values() if check.unknown):
+        notes.append(NotCompared(subject=f"files of {shown(unknown)}", reason="their records tell no hashes"))
+    return findings, (*notes, *skipped)
+
+
+def parse_paths(data: bytes) -> _Record:
+    """The files that a ``conda-meta/*.json`` lists.
+
+    Raises:
+        msgspec.MsgspecError: no JSON, or no such record.
+    """
+    record = msgspec.json.decode(data, type=_Record)
+    return _Record(name=record.name.lower(), paths_data=record.paths_data)
+
+
+class _Root:
+    """A prefix, and which folders in it are really in it."""
+
+    def __init__(self, prefix: str) -> None:
+        self.path = prefix
+        self._real = os.path.realpath(prefix)
+        self._inside: dict[str, bool] = {"": True}
+
+    def holds(self, path: str) -> bool:
+        """Whether ``path``, relative to the prefix, is in it: a link in the place of a folder may lead elsewhere."""
+        if path.startswith("/") or "\0" in path or ".." in path.split("/"):
+            return False
+        folder = posixpath.dirname(path)
+        if folder not in self._inside:
+            real = os.path.realpath(f"{self.path}/{folder}")
+            self._inside[folder] = real == self._real or real.startswith(f"{self._real.rstrip('/')}/")
+        return self._inside[folder]
+
+
+def _owned_by_others(
+    snapshot: Snapshot, tree: HostTree, prefix: PurePosixPath
+) -> tuple[frozenset[str], list[NotCompared]]:
+    """Relative paths that a RECORD lists of a distribution which conda did not bring."""
+    owned: set[str] = set()
+    skipped: list[NotCompared] = []
+    for distribution in snapshot.distributions:
+        metadata = distribution.metadata
+        if distribution.conda is not None or metadata is None or distribution.location is None:
+            continue
+        if tree.stat(metadata / "RECORD") is None:
+            continue
+        try:
+            entries = parse_record(tree.read(metadata / "RECORD").decode("utf-8", "surrogateescape"))
+        except (RecordError, FileReadError) as error:
+            subject = f"conda files that {printable(distribution.name)} wrote over"
+            skipped.append(NotCompared(subject=subject, reason=printable(error.message)))
+            continue
+        for entry in entries:
+            path = posixpath.normpath(posixpath.join(str(distribution.location), entry.path))
+            owned.add(path.removeprefix(f"{prefix}/"))
+    return frozenset(owned), skipped
+
+
+def _look_at(record: _Record, root: _Root, owned: frozenset[str]) -> _Check:
+    """Look at each file once, without reading it."""
+    entries = [
+        entry
+        for entry in record.paths_data.paths
+        if entry.path_type not in _MADE_HERE and not entry.path.endswith(".pyc") and entry.path not in owned
+    ]
+    check = _Check(name=record.name, files=len(entries))
+    check.unknown = not any(
+        entry.sha256_in_prefix or entry.sha256 or entry.path_type == "softlink" for entry in entries
+    )
+    for entry in entries:
+        if not root.holds(entry.path):
+            check.outside.append(entry.path)
+            continue
+        path = f"{root.path}/{entry.path}"
+        try:
+            look = os.lstat if entry.path_type == "softlink" else os.stat
+            mode = look(path).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            continue  # missing: the snapshot says so
+        except OSError:
+            check.unread.append(entry.path)
+            continue
+        if entry.path_type == "softlink":
+            if not stat.S_ISLNK(mode):
+                check.changed.append(entry.path)
+        elif entry.path_type == "directory" or (known := entry.sha256_in_prefix or entry.sha256) is None:
+            continue
+        elif not stat.S_ISREG(mode):
+            check.changed.append(entry.path)
+        else:
+            check.to_hash.append((entry.path, path, known.lower()))
+    return check
+
+
+def _hash_files(checks: Iterable[_Check]) -> None:
+    files = [(check, *file) for check in checks for file in check.to_hash]
+    if not files:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 1)) as pool:
+        digests = pool.map(_digest, [path for _, _, path, _ in files], chunksize=64)
+        for (check, name, _, known), digest in zip(files, digests, strict=True):
+            if digest is None:
+                check.unread.append(name)
+            elif digest != known:
+                check.changed.append(name)
+
+
+def _digest(path: str) -> str | None:
+    """SHA-256 of a file; ``None`` where it cannot be read."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - tens of thousands of files: plain strings
+            while chunk := stream.read(CHUNK):
+                digest.update(chunk)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def _finding(check: _Check, fix: str | None) -> Finding:
+    return Finding(
+        kind="conda-files-changed",
+        scope="python",
+        severity="warning",
+        subject=check.name,
+        expected=f"{check.files} files as installed",
+        actual=f"{len(check.changed)} changed: {shown(sorted(check.changed))}",
+        impact="It runs code that is not what was installed.",
+        fix=fix,
+    )
+
+
+def _notes(check: _Check) -> Iterator[NotCompared]:
+    subject = f"files of {printable(check.name)}"
+    if check.outside:
+        reason = f"the record lists files outside of the environment: {shown(sorted(check.outside))}"
+        yield NotCompared(subject=subject, reason=reason)
+    if check.unread:
+        yield NotCompared(subject=subject, reason=f"cannot be read: {shown(sorted(check.unread))}")
