@@ -84,8 +84,6 @@ def _not_compared(
     for side in (expected, actual):
         if isinstance(side.source, ListSource):
             yield from _unknown_to_list(side, scopes)
-    if "python" in scopes and expected.conda_environment is not None:
-        yield NotCompared(subject="conda packages", reason="only the distributions in them are compared so far")
     if "env" in scopes and (withheld := withheld_names(expected, actual)):
         yield NotCompared(subject=", ".join(withheld), reason="only whether it is set: its value was withheld")
     if "os" in scopes and isinstance(expected.source, ImageSource | LocalSource) and not expected.os_packages:

@@ -148,7 +148,13 @@ def test_a_verdict_is_rattlers(spec: str, version: str) -> None:
     verdict = matches_version(spec, version)
     if verdict is not None:
         record = rattler.PackageRecord(
-            name="__glibc", version=version, build="0", build_number=0, subdir="linux-64", arch=None, platform=None
+            name="__glibc",
+            version=version,
+            build=rattler.BuildString("0"),
+            build_number=0,
+            subdir="linux-64",
+            arch=None,
+            platform=None,
         )
         assert verdict == rattler.MatchSpec(f"__glibc[version='{spec}']").matches(record)
 
