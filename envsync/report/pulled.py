@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from envsync.lock.store import Written, changes
 from envsync.model import Distribution, ImageSource, Interpreter, OperatingSystem, Snapshot
 from envsync.redaction import printable
@@ -23,8 +25,14 @@ def render_pulled(snapshot: Snapshot, written: Written) -> str:
         if len(snapshot.skipped) > _SHOWN:
             lines.append(f"  ... and {len(snapshot.skipped) - _SHOWN} more, in snapshot.json")
     state = {"new": "lock written", "unchanged": "lock unchanged", "replaced": "lock replaced"}[written.status]
-    lines += [f"{state}: {written.path}", "next: envsync create .venv"]
+    lines += [f"{state}: {written.path}", f"next: {_next(snapshot, written)}"]
     return "\n".join(lines) + "\n"
+
+
+def _next(snapshot: Snapshot, written: Written) -> str:
+    if snapshot.conda_environment is None:
+        return "envsync create .venv"
+    return f"conda env create --file {shlex.quote(str(written.path / 'environment.yml'))}"
 
 
 def _identity(snapshot: Snapshot) -> list[str]:
@@ -39,11 +47,18 @@ def _contents(snapshot: Snapshot) -> list[str]:
     python = snapshot.python
     lines = [f"  Python {python.version} at {printable(str(python.executable))}{_kind(python)}"]
     lines.append(f"  {_count(len(snapshot.distributions), 'distribution')}{_origins(snapshot.distributions)}")
+    if (environment := snapshot.conda_environment) is not None:
+        prefix = printable(str(environment.prefix))
+        lines.append(f"  {_count(len(environment.packages), 'conda package')} in {prefix}")
     system = printable((snapshot.os or OperatingSystem()).label)
     if snapshot.os_packages is not None:
         lines.append(f"  {_count(len(snapshot.os_packages), 'OS package')} of {system}")
     else:
         lines.append(f"  {system}; no dpkg or apk database in it")
+    prefixes = [str(one.prefix) for one in snapshot.conda if one is not snapshot.conda_environment]
+    if prefixes:
+        shown = ", ".join(printable(name) for name in prefixes[:3]) + (", ..." if len(prefixes) > 3 else "")
+        lines.append(f"  other conda environments in it: {shown}")
     others = [str(one.executable) for one in snapshot.interpreters[1:]]
     if others:
         shown = ", ".join(printable(name) for name in others[:3]) + (", ..." if len(others) > 3 else "")

@@ -19,6 +19,8 @@ def lock(conda_image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("conda")
     result = envsync("pull", conda_image, "--method", "both", cwd=folder)
     assert result.status == 0, result.said
+    assert "3 conda packages in /opt/conda" in result.err
+    assert "next: conda env create --file lockfiles/" in result.err
     (snapshot,) = (folder / "lockfiles").rglob("snapshot.json")
     return snapshot.parent
 
