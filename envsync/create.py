@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from envsync.build.marker import LockIdentity
 from envsync.build.venv import BuildOptions, create
+from envsync.errors import BuildError
 from envsync.locate import Located
 from envsync.lock.codec import encode_snapshot
 from envsync.names import normalized
@@ -53,6 +54,11 @@ def create_environment(
         WriteError: the place cannot be written.
     """
     lock = located.lock
+    if lock.snapshot.conda_environment is not None:
+        raise BuildError(
+            f"{lock.reference}: a conda environment, which envsync cannot make yet",
+            hint=f"conda can, from the same lock: conda env create -f {lock.path / 'environment.yml'}",
+        )
     identity = LockIdentity.of(
         lock.snapshot, snapshot_json=encode_snapshot(lock.snapshot), directory=lock.path.absolute()
     )

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from envsync.catalog import distributions, interpreters, libc, os_packages, os_release
+from envsync.catalog import conda, distributions, interpreters, libc, os_packages, os_release
 from envsync.catalog.bounds import Allowance
 from envsync.errors import DisagreementError
 from envsync.files import SearchableTree
 from envsync.lock.codec import to_json
 from envsync.lock.store import without_layers
-from envsync.model import ImageSource, Interpreter, OperatingSystem, Skipped, Snapshot
+from envsync.model import CondaEnvironment, ImageSource, Interpreter, OperatingSystem, Skipped, Snapshot
 from envsync.redaction import printable
 from envsync.reference import Digest
 
@@ -73,7 +73,7 @@ def _split(pattern: str) -> tuple[str, str]:
 @cache
 def wanted() -> Wanted:
     """What all catalogs together read."""
-    catalogs = (distributions, interpreters, libc, os_packages, os_release)
+    catalogs = (conda, distributions, interpreters, libc, os_packages, os_release)
     return Wanted(dict.fromkeys(pattern for catalog in catalogs for pattern in catalog.PATTERNS))
 
 
@@ -125,8 +125,9 @@ def read_snapshot(
         )
         complete.append(msgspec.structs.replace(one, distributions=installed))
         skipped += unread
+    environments, marked, doubts = conda.find_conda(tree, conda.find_prefixes(tree), complete)
     packages, unread = os_packages.find(tree)
-    return _snapshot(source, config, system, tuple(complete), packages, (*skipped, *unread))
+    return _snapshot(source, config, system, marked, environments, packages, (*skipped, *doubts, *unread))
 
 
 def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Snapshot:
@@ -141,7 +142,13 @@ def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Sna
     failed = [Skipped(subject="pip freeze", place=place, reason=broken)] if broken else []
     disputed = (Skipped(subject="pip freeze", place=place, reason=line) for line in answer.freeze_disagreements)
     return _snapshot(
-        source, config, answer.operating_system(), found, answer.os_packages(), (*answer.skipped(), *failed, *disputed)
+        source,
+        config,
+        answer.operating_system(),
+        found,
+        answer.conda_environments(),
+        answer.os_packages(),
+        (*answer.skipped(), *failed, *disputed),
     )
 
 
@@ -150,6 +157,7 @@ def _snapshot(
     config: ConfigFile,
     system: OperatingSystem,
     found: tuple[Interpreter, ...],
+    environments: tuple[CondaEnvironment, ...],
     packages: tuple[Any, ...] | None,
     skipped: tuple[Skipped, ...],
 ) -> Snapshot:
@@ -159,6 +167,7 @@ def _snapshot(
         config=config.config,
         os=system,
         interpreters=found,
+        conda=environments,
         os_packages=packages,
         skipped=_bounded(_unique(map(_shortened, skipped))),
     )
@@ -236,6 +245,9 @@ def _comparable(snapshot: Snapshot) -> Any:
     for one in plain["interpreters"]:
         one["distributions"] = {f"{d['name']} in {d.get('location')}": d for d in one.get("distributions", ())}
     plain["interpreters"] = {str(one.get("executable")): one for one in plain["interpreters"]}
+    for one in plain["conda"]:
+        one["packages"] = {package["name"]: package for package in one.get("packages", ())}
+    plain["conda"] = {str(one.get("prefix")): one for one in plain["conda"]}
     plain["os_packages"] = {f"{p['name']}:{p['architecture']}": p for p in plain.get("os_packages") or ()}
     plain.pop("skipped", None)
     return plain

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
-from envsync.catalog import distributions, interpreters, libc, os_packages, os_release
+from envsync.catalog import conda, distributions, interpreters, libc, os_packages, os_release
 from envsync.errors import NoPythonError
 from envsync.files import HostTree
 from envsync.host import virtual_packages
@@ -17,6 +17,7 @@ from envsync.model import (
     CondaEnvironment,
     EnvironmentVariable,
     ImageConfig,
+    Interpreter,
     LocalSource,
     OperatingSystem,
     OsPackage,
@@ -65,22 +66,31 @@ def describe(
         machine=machine,
     )
     installed, unread = distributions.find_distributions(tree, python.sys_path, python=python.version)
+    environments, python, unclear = _with_conda(
+        tree, replace(python, distributions=installed), PurePosixPath(home) if home else None
+    )
     return Snapshot(
         source=LocalSource(path=PurePosixPath(env)),
         platform=Platform.parse(f"{sys.platform}/{_VARIANTS.get(machine, machine)}"),
         config=ImageConfig(env=_look_up(env_names, variables)),
         os=system,
-        interpreters=(replace(python, distributions=installed),),
-        conda=_conda(python.prefix),
+        interpreters=(python,),
+        conda=environments,
         virtual_packages=virtual_packages() if with_virtual_packages else (),
         os_packages=packages,
-        skipped=(*doubts, *unread, *skipped),
+        skipped=(*doubts, *unread, *unclear, *skipped),
     )
 
 
-def _conda(prefix: PurePosixPath | None) -> tuple[CondaEnvironment, ...]:
-    """The conda environment of ``prefix``, where it is one."""
-    return ()
+def _with_conda(
+    tree: HostTree, python: Interpreter, home: PurePosixPath | None
+) -> tuple[tuple[CondaEnvironment, ...], Interpreter, tuple[Skipped, ...]]:
+    """The conda environment that ``python`` belongs to, if any, and ``python`` with what conda brought marked."""
+    prefix = python.prefix
+    if prefix is None or not tree.list(prefix / "conda-meta"):
+        return (), python, ()
+    environments, (marked,), skipped = conda.find_conda(tree, [prefix], [python], home=home)
+    return environments, marked, skipped
 
 
 def _executable(env: Path) -> PurePosixPath:

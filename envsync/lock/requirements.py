@@ -6,7 +6,8 @@ The format of the first two is https://pip.pypa.io/en/stable/reference/requireme
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import msgspec
 
@@ -40,9 +41,11 @@ def render_constraints(snapshot: Snapshot) -> str:
     Raises:
         UnsafeValueError: a name, version or URL would be more than one requirement.
     """
-    lines = [*_header(snapshot), "# Every distribution, as `pip freeze --all` prints it there."]
+    what = "# Every distribution, as `pip freeze --all` prints it there."
+    lines = [*header(snapshot), *_conda_note(snapshot), _NONE if _only_conda_is_known(snapshot) else what]
+    owners = _owners(snapshot)
     for distribution in _by_name(snapshot.distributions):
-        lines += _pinned(distribution)
+        lines += pinned(distribution, owners)
     return "\n".join(lines) + "\n"
 
 
@@ -53,22 +56,24 @@ def render_requirements(snapshot: Snapshot) -> str:
         UnsafeValueError: a name, version or URL would be more than one requirement.
     """
     graph = build_graph(snapshot)
-    local = {name: d for name, d in graph.distributions.items() if _is_a_folder(d)}
+    owners = _owners(snapshot)
+    local = {name: d for name, d in graph.distributions.items() if is_a_folder(d)}
     lines = [
-        *_header(snapshot),
+        *header(snapshot),
+        *_conda_note(snapshot),
         *_what_is_listed(snapshot),
         "#     pip install -r requirements.txt -c constraints.txt",
         *_conflict_notes(graph),
     ]
     for name in graph.roots(frozenset(graph.distributions) - local.keys()):
-        lines += _pinned(graph.distributions[name])
+        lines += pinned(graph.distributions[name], owners)
     if local:
         lines += [
             "#",
             "# Not on any index, so commented out: these were installed from a folder inside the image.",
         ]
     for distribution in _by_name(local.values()):
-        lines.append(f"# {_name_and_version(distribution)}  # {_origin_comment(distribution)}")
+        lines.append(f"# {_name_and_version(distribution)}  # {origin_comment(distribution)}")
     return "\n".join(lines) + "\n"
 
 
@@ -88,7 +93,10 @@ def exists_only_in_image(distribution: Distribution) -> bool:
     return False
 
 
-def _is_a_folder(distribution: Distribution) -> bool:
+def is_a_folder(distribution: Distribution) -> bool:
+    """Whether no index can have it: installed from a folder, and not by conda, whose folder was its builder's."""
+    if distribution.conda is not None:
+        return False
     return exists_only_in_image(distribution) and not isinstance(distribution.origin, ArchiveOrigin)
 
 
@@ -112,9 +120,24 @@ def _by_name(distributions: Iterable[Distribution]) -> list[Distribution]:
     return sorted(distributions, key=lambda d: (d.name.lower(), d.name))
 
 
-def _pinned(distribution: Distribution) -> list[str]:
+def _owners(snapshot: Snapshot) -> Mapping[str, str]:
+    """Name of a conda package -> ``name=version=build``."""
+    environment = snapshot.conda_environment
+    packages = environment.packages if environment else ()
+    return {package.name: f"{package.name}={package.version}={package.build}" for package in packages}
+
+
+def pinned(distribution: Distribution, owners: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """The requirement that pins a distribution, after comments of one line each.
+
+    Raises:
+        UnsafeValueError: see :func:`safe_requirement`.
+    """
+    if distribution.conda is not None and exists_only_in_image(distribution):
+        owner = owners.get(distribution.conda, distribution.conda)
+        return [f"# of the conda package {printable(owner)}", _name_and_version(distribution)]
     if exists_only_in_image(distribution):
-        return [f"# {_origin_comment(distribution)}", _name_and_version(distribution)]
+        return [f"# {origin_comment(distribution)}", _name_and_version(distribution)]
     return [safe_requirement(_VARIABLES_AS_USER.sub("://", freeze_line(distribution)), distribution)]
 
 
@@ -123,7 +146,8 @@ def _name_and_version(distribution: Distribution) -> str:
     return safe_requirement(freeze_line(without_origin), distribution)
 
 
-def _origin_comment(distribution: Distribution) -> str:
+def origin_comment(distribution: Distribution) -> str:
+    """Where in the image a distribution was installed from, on one line."""
     match distribution.origin:
         case ArchiveOrigin(url=url, hashes=hashes):
             proof = f" {' '.join(hashes)}" if hashes else ""
@@ -137,9 +161,24 @@ def _origin_comment(distribution: Distribution) -> str:
 
 
 def _what_is_listed(snapshot: Snapshot) -> list[str]:
+    if _only_conda_is_known(snapshot):
+        return [_NONE]
     if isinstance(snapshot.source, ListSource):
         return ["# All of them: a list does not tell which ones the others need. With constraints.txt:"]
     return ["# The distributions that no other one needs. Use it together with constraints.txt:"]
+
+
+_NONE = "# The list tells nothing of what pip finds there: no line follows."
+
+
+def _only_conda_is_known(snapshot: Snapshot) -> bool:
+    return isinstance(snapshot.source, ListSource) and bool(snapshot.conda) and not snapshot.distributions
+
+
+def _conda_note(snapshot: Snapshot) -> list[str]:
+    if snapshot.conda_environment is None:
+        return []
+    return ["# A conda environment: its conda packages are in environment.yml, explicit.txt and conda-lock.yml."]
 
 
 def _conflict_notes(graph: Graph) -> list[str]:
@@ -153,7 +192,8 @@ def _conflict_notes(graph: Graph) -> list[str]:
     ]
 
 
-def _header(snapshot: Snapshot) -> list[str]:
+def header(snapshot: Snapshot) -> list[str]:
+    """Comments that say what image a file is of."""
     match snapshot.source:
         case ImageSource() as source:
             digest = source.digest or source.config_digest
@@ -163,6 +203,8 @@ def _header(snapshot: Snapshot) -> list[str]:
                 f"# {printable(source.reference)}, from a published list, not from the image:",
                 f"#     {printable(source.url)} ({printable(source.date)})",
                 *(f"# Doubtful: {printable(f'{d.name} {d.value}: {d.note}')}" for d in source.doubts),
+                # Of a conda image these tell what the list stands for, which may be its base alone.
+                *(f"# Note: {printable(note)}" for note in source.notes if snapshot.conda),
             ]
         case LocalSource() as source:
             lines = [f"# {printable(str(source.path))}"]

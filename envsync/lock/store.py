@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -10,8 +11,11 @@ import msgspec
 
 from envsync.errors import LockError
 from envsync.lock.codec import decode_snapshot, encode_snapshot
-from envsync.lock.requirements import render_constraints, render_os_packages, render_requirements
-from envsync.model import Distribution, ImageSource, LocalSource, Snapshot
+from envsync.lock.conda.conda_lock import render_conda_lock
+from envsync.lock.conda.environment_yml import render_environment, render_nobuild
+from envsync.lock.conda.explicit import render_explicit
+from envsync.lock.requirements import header, render_constraints, render_os_packages, render_requirements
+from envsync.model import CondaEnvironment, Distribution, ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
 from envsync.reference import DOCKER_HUB, ImageName
 from envsync.writing import STAGING, discard_leftovers, write_folder
@@ -72,7 +76,19 @@ def render_lock(snapshot: Snapshot) -> dict[str, bytes]:
     }
     if snapshot.os_packages is not None:
         files["os-packages.txt"] = render_os_packages(snapshot).encode()
+    if snapshot.conda_environment is not None:
+        files |= _conda_files(snapshot, snapshot.conda_environment)
     return files
+
+
+def _conda_files(snapshot: Snapshot, environment: CondaEnvironment) -> dict[str, bytes]:
+    texts = {
+        "environment.yml": render_environment(snapshot),
+        "environment.nobuild.yml": render_nobuild(snapshot),
+        "explicit.txt": render_explicit(environment, snapshot.platform, header(snapshot)),
+        "conda-lock.yml": render_conda_lock(snapshot),
+    }
+    return {name: text.encode() for name, text in texts.items() if text is not None}
 
 
 def write_lock(path: Path, snapshot: Snapshot) -> Written:
@@ -127,7 +143,9 @@ def same_facts(old: Snapshot, new: Snapshot) -> bool:
 
 
 def _knows_layers(snapshot: Snapshot) -> bool:
-    return any(d.layer is not None for i in snapshot.interpreters for d in i.distributions)
+    distributions = (d.layer for i in snapshot.interpreters for d in i.distributions)
+    packages = (p.layer for environment in snapshot.conda for p in environment.packages)
+    return any(layer is not None for layer in chain(distributions, packages))
 
 
 def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
@@ -138,7 +156,7 @@ def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
 
 
 def without_layers(snapshot: Snapshot) -> Snapshot:
-    """The snapshot as one learns it by running the image: no distribution says which layer it is from."""
+    """The snapshot as one learns it by running the image: nothing in it says which layer it is from."""
     interpreters = tuple(
         msgspec.structs.replace(
             interpreter,
@@ -146,7 +164,13 @@ def without_layers(snapshot: Snapshot) -> Snapshot:
         )
         for interpreter in snapshot.interpreters
     )
-    return msgspec.structs.replace(snapshot, interpreters=interpreters)
+    conda = tuple(
+        msgspec.structs.replace(
+            environment, packages=tuple(msgspec.structs.replace(p, layer=None) for p in environment.packages)
+        )
+        for environment in snapshot.conda
+    )
+    return msgspec.structs.replace(snapshot, interpreters=interpreters, conda=conda)
 
 
 def read_lock(path: Path) -> Lock:

@@ -50,6 +50,12 @@ class PublishedList(Entry, frozen=True, kw_only=True):
 
     file: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.txt$")]
     """Its name in the folder ``published``."""
+    records: Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.tsv$")] | None = None
+    """Of conda packages: the table beside it with their channels, hashes and dependencies."""
+    python: Annotated[str, Meta(pattern=r"^[0-9]+\.[0-9]+(\.[0-9]+)?$")] | None = None
+    """Where the list tells, and no source says it of the tag."""
+    platform: Annotated[str, Meta(pattern=r"^linux/[a-z0-9]+$")] | None = None
+    """``linux/amd64``: what the list is for, where it is not for all."""
     url: Url
     date: Text
     completeness: Text
@@ -148,6 +154,8 @@ def _problems(image: OfficialImage) -> Iterator[str]:
             image.name(entry)
         except ReferenceSyntaxError as error:
             yield f"{at}.tag: {error.message}"
+        if entry.published is not None and (entry.published.records is not None) != (image.kind == "conda"):
+            yield f"{at}.published.records: belongs to the list of a conda image, and to no other"
         stated = tuple(fact for fact in _TAG_FACTS if getattr(entry, fact) is not None)
         yield from _unsupported(f"{at}.", entry.sources, stated, _TAG_FACTS)
 

@@ -1,4 +1,4 @@
-"""Snapshots made from lists of distributions that somebody published. No image was seen, and they say so."""
+"""Snapshots made from lists of packages that somebody published. No image was seen, and they say so."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from envsync.model import Distribution, Interpreter, ListSource, Snapshot
+from envsync.channels import channel_name
+from envsync.model import CondaEnvironment, Distribution, Interpreter, ListSource, Snapshot
 from envsync.names import normalized
 from envsync.official.catalogue import CatalogueError, OfficialImage, OfficialTag, PublishedList, catalogue
+from envsync.official.conda_list import conda_packages
 from envsync.official.data import data_folder
 from envsync.redaction import printable
+from envsync.reference import Platform
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 
@@ -31,7 +34,7 @@ def published_snapshots(folder: Path | None = None) -> tuple[Snapshot, ...]:
 
 
 def snapshot_from_list(image: OfficialImage, tag: OfficialTag, *, folder: Path | None = None) -> Snapshot:
-    """What a tag's published list tells: the version of Python, and names and versions of distributions.
+    """What a tag's published list tells: the version of Python, and distributions or conda packages.
 
     Args:
         image: an image of the catalogue.
@@ -43,17 +46,12 @@ def snapshot_from_list(image: OfficialImage, tag: OfficialTag, *, folder: Path |
     """
     reference = f"{image.repository}:{tag.tag}"
     published = tag.published
-    if published is None or tag.python is None:
+    version = tag.python or (published.python if published is not None else None)
+    if published is None or version is None:
         lack = "published list" if published is None else "version of Python"
         raise CatalogueError(f"{reference}: the catalogue has no {lack} of it", hint=f"envsync pull {reference}")
-    path = (folder or data_folder("images")) / "published" / published.file
-    try:
-        text = path.read_bytes().decode()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        raise CatalogueError(f"{path}: cannot be read: {reason}") from error
-    distributions = parse_list(text, str(path))
-    _check_doubts(published, distributions, str(path))
+    lists = (folder or data_folder("images")) / "published"
+    distributions, conda = _contents(published, lists)
     return Snapshot(
         source=ListSource(
             reference=reference,
@@ -63,8 +61,34 @@ def snapshot_from_list(image: OfficialImage, tag: OfficialTag, *, folder: Path |
             doubts=published.doubts,
             notes=published.notes,
         ),
-        interpreters=(Interpreter(version=tag.python, distributions=distributions),),
+        platform=Platform.parse(published.platform) if published.platform is not None else None,
+        interpreters=(Interpreter(version=version, distributions=distributions),),
+        conda=conda,
     )
+
+
+def _contents(published: PublishedList, lists: Path) -> tuple[tuple[Distribution, ...], tuple[CondaEnvironment, ...]]:
+    """What is in a list: distributions, or a conda environment."""
+    path = lists / published.file
+    text = _text(path)
+    if published.records is None:
+        distributions = parse_list(text, str(path))
+        _check_doubts(published, {(d.name, d.version) for d in distributions}, str(path))
+        return distributions, ()
+    records = lists / published.records
+    packages = conda_packages(text, str(path), _text(records), str(records))
+    _check_doubts(published, {(p.name, p.version) for p in packages}, str(path))
+    # Whoever made the list gave channels no order: that of the packages, which is one channel in all of them.
+    channels = tuple(dict.fromkeys(channel_name(package.channel) for package in packages))
+    return (), (CondaEnvironment(channels=channels, packages=packages),)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8"
+        raise CatalogueError(f"{path}: cannot be read: {reason}") from error
 
 
 def parse_list(text: str, where: str) -> tuple[Distribution, ...]:
@@ -105,9 +129,8 @@ def _is_version(text: str) -> bool:
     return text == text.strip()
 
 
-def _check_doubts(published: PublishedList, distributions: tuple[Distribution, ...], where: str) -> None:
+def _check_doubts(published: PublishedList, listed: set[tuple[str, str]], where: str) -> None:
     """A doubt about a value that the list does not have would be a slip of the catalogue."""
-    listed = {(d.name, d.version) for d in distributions}
     for doubt in published.doubts:
         if (doubt.name, doubt.value) not in listed:
             raise CatalogueError(f"{where}: {doubt.name}=={doubt.value} is marked as doubtful and not in the list")

@@ -12,13 +12,15 @@ from msgspec import Struct, structs
 from envsync.catalog import os_packages, os_release
 from envsync.catalog.binary import parse_name
 from envsync.catalog.buildvars import BuildVariables, abi_tag
+from envsync.catalog.conda.find import Conda
 from envsync.catalog.distributions import find_distributions
 from envsync.catalog.freeze import freeze_line
 from envsync.catalog.pyvenv import read_pyvenv
 from envsync.catalog.tags import platform_tag
 from envsync.errors import NoPythonError, ProbeError
-from envsync.model import Interpreter, Libc, OperatingSystem, OsPackage, Skipped, Venv
+from envsync.model import CondaEnvironment, Interpreter, Libc, OperatingSystem, OsPackage, Skipped, Venv
 from envsync.probe.answered import AnsweredTree, Asked, Command, Described, Document, decode
+from envsync.probe.conda import find_conda
 from envsync.probe.packages import parse_apk_list, parse_dpkg_query
 from envsync.redaction import printable, without_credentials
 
@@ -57,11 +59,20 @@ class Answer:
         Raises:
             UnsafeValueError: a distribution's name or version would inject into a requirements file.
         """
-        return self._described[0]
+        return self._conda[1]
+
+    def conda_environments(self) -> tuple[CondaEnvironment, ...]:
+        """The environment's own first, then by prefix."""
+        return self._conda[0]
+
+    @cached_property
+    def _conda(self) -> Conda:
+        trees = [AnsweredTree(group.described.files) for group in self._groups]
+        return find_conda(self._document.conda, self._described[0], trees)
 
     def skipped(self) -> tuple[Skipped, ...]:
         """What could not be asked or read."""
-        return (*self._skipped, *self._described[1], *self._packages[1])
+        return (*self._skipped, *self._described[1], *self._conda[2], *self._packages[1])
 
     def operating_system(self) -> OperatingSystem:
         """From os-release, and the C library that the environment's interpreter runs on."""

@@ -101,6 +101,17 @@ class System(Struct, frozen=True, kw_only=True):
     home: str
 
 
+class CondaAnswer(Struct, frozen=True, kw_only=True):
+    """One conda prefix."""
+
+    prefix: _Absolute
+    records: dict[str, bytes]
+    """zlib, by name of the file in ``conda-meta``."""
+    absent: tuple[str, ...]
+    """Files of the records, relative to the prefix, at which nothing is."""
+    files: dict[str, Note]
+
+
 class Document(Struct, frozen=True, kw_only=True):
     """All that one container answered."""
 
@@ -109,6 +120,7 @@ class Document(Struct, frozen=True, kw_only=True):
     chosen: _Absolute | None
     main: str
     system: System
+    conda: tuple[CondaAnswer, ...] = ()
 
 
 def decode(data: bytes | str, kind: type[_T], *, where: str) -> _T:

@@ -2,6 +2,7 @@
 
 # mypy: ignore-errors
 
+import base64
 import errno
 import os
 import re
@@ -14,6 +15,9 @@ from envsync_describe import BOOT, Notes, ended, framed, run, text_of
 NAME = re.compile(r"(?:python(?:[23](?:\.\d{1,2}[a-z]{0,3})?)?(?:-dbg)?|pypy(?:[23](?:\.\d{1,2})?)?|graalpy)\Z")
 """What an interpreter is called, as the catalog that reads images has it."""
 VERSIONED = re.compile(r"python[23]\.\d{1,2}[a-z]{0,3}(?:-dbg)?\Z")
+RECORD = re.compile(r".+-[^-/]+-[^-/]+\.json\Z")
+PREFIXES, RECORDS, RECORD_LIMIT = 200, 5000, 32 * 1024 * 1024
+PATH_KEYS = ("_path", "path_type", "sha256", "sha256_in_prefix")
 OUTPUT_LIMIT = 60 * 1024 * 1024
 VIRTUAL = set(
     (
@@ -28,7 +32,7 @@ ASK = "import sys\nsys.stdout.write('\\n%s<\\n%s\\n%s>\\n' % (sys.argv[1], sys.e
 def find_all(source, nonce, seconds, chosen, root):
     """Every interpreter under ``root``, each described by a process of its own, and the system around them."""
     deadline = time.time() + seconds
-    names = walk(root)
+    names, prefixes = walk(root)
     commands = on_path(names, nonce)
     first = led_to(chosen, nonce) if chosen else None
     paths = [first] + [command["leads_to"] for command in commands] + names
@@ -54,6 +58,7 @@ def find_all(source, nonce, seconds, chosen, root):
         "chosen": first,
         "main": sys.executable or "",
         "system": describe_system(),
+        "conda": [describe_prefix(prefix) for prefix in prefixes[:PREFIXES]],
     }
 
 
@@ -127,15 +132,79 @@ def led_to(path, nonce):
 
 
 def walk(root):
-    """Paths of all names of interpreters under ``root``, sorted."""
-    hidden, found = mounts(), []
+    """Paths of all names of interpreters under ``root``, and of all conda prefixes, each sorted."""
+    hidden, found, prefixes = mounts(), [], []
     for folder, folders, names in os.walk(root):
+        if os.path.basename(folder) == "conda-meta" and is_conda_meta(names) and not is_cached(os.path.dirname(folder)):
+            prefixes.append(os.path.dirname(folder))
         folders[:] = [name for name in folders if os.path.join(folder, name) not in hidden]
         for name in names:
             path = os.path.join(folder, name)
             if NAME.match(name) and is_program(path) and not is_packed(folder):
                 found.append(path)
-    return sorted(found)
+    return sorted(found), sorted(prefixes)
+
+
+def is_conda_meta(names):
+    """Whether a folder of these files is the ``conda-meta`` of an environment."""
+    return "history" in names or any([RECORD.match(name) for name in names])
+
+
+def is_cached(prefix):
+    """Whether ``prefix`` is an unpacked conda package, or inside of one or of a package cache."""
+    while True:
+        if os.path.exists(os.path.join(prefix, "info", "index.json")):
+            return True
+        urls = [os.path.exists(os.path.join(prefix, name)) for name in ("urls.txt", "urls")]
+        if os.path.basename(prefix) == "pkgs" and any(urls):
+            return True
+        if prefix in ("/", ""):
+            return False
+        prefix = os.path.dirname(prefix)
+
+
+def describe_prefix(prefix):
+    """The records of a conda prefix, compressed, the files of them that are not there, and what else describes it."""
+    try:
+        import zlib
+    except ImportError:  # a Python that is no conda's, and lacks most of its library: --method read tells
+        return {"prefix": prefix, "records": {}, "absent": [], "files": {}}
+    notes = Notes()
+    meta = os.path.join(prefix, "conda-meta")
+    records, absent = {}, []
+    names = sorted([name for name in os.listdir(meta) if name.endswith(".json")])
+    for name in names[:RECORDS]:
+        try:
+            with open(os.path.join(meta, name), "rb") as stream:
+                data = stream.read(RECORD_LIMIT)
+        except (OSError, IOError):
+            continue
+        data, paths = condensed(data)
+        records[name] = base64.b64encode(zlib.compress(data))
+        absent += [path for path in paths if not os.path.lexists(os.path.join(prefix, path))]
+    for name in ("history", "pinned"):
+        notes.look(os.path.join(meta, name))
+    for path in ("/etc/conda/.condarc", "/etc/conda/condarc", "/root/.condarc", os.path.join(prefix, ".condarc")):
+        notes.look(path)
+    return {"prefix": prefix, "records": records, "absent": absent, "files": notes.seen}
+
+
+def condensed(data):
+    """A record without what nobody asks for, as JSON, and the paths in it; bytes that are no record as they are."""
+    try:
+        import json
+
+        record = json.loads(data.decode("utf-8"))
+        listed = [path for path in record.get("files") or () if isinstance(path, type(""))]
+        if isinstance(record.get("paths_data"), dict):
+            rows = record["paths_data"].get("paths") or ()
+            kept = [dict([(key, row[key]) for key in row if key in PATH_KEYS]) for row in rows]
+            record["paths_data"] = {"paths": kept}
+            record.pop("files", None)
+            listed = [row["_path"] for row in kept]
+        return json.dumps(record).encode("utf-8"), listed
+    except (AttributeError, ImportError, KeyError, TypeError, ValueError):
+        return data, []
 
 
 def is_packed(folder):

@@ -19,7 +19,9 @@ def run(*words: str) -> object:
 
 
 def test_table_with_a_local_lock(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_lock(tmp_path / "digdag/digdag-python/3.7", published_snapshots()[1])
+    write_lock(
+        tmp_path / "digdag/digdag-python/3.7", next(s for s in published_snapshots() if s.python.version == "3.7")
+    )
     assert run("--lockfiles", str(tmp_path)) == 0
     out, err = capsys.readouterr()
     assert "  digdag/digdag-python:3.7 (local)\n    From a published list, not from an image." in out

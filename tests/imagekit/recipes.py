@@ -181,6 +181,75 @@ PY27 = Recipe(
 )
 """Python 2.7."""
 
+_CONDA_RECORDS = """
+cat > /tmp/records.py <<'END'
+import hashlib, json, os, shutil
+
+prefix = "/opt/conda"
+meta = os.path.join(prefix, "conda-meta")
+os.makedirs(meta)
+
+
+def record(name, version, build, paths, subdir="linux-64", **more):
+    rows = []
+    for path in sorted(paths):
+        place = os.path.join(prefix, path)
+        kind = "softlink" if os.path.islink(place) else "hardlink"
+        with open(place, "rb") as stream:
+            digest = hashlib.sha256(stream.read()).hexdigest()
+        rows.append({"_path": path, "path_type": kind, "sha256": digest, "sha256_in_prefix": digest})
+    base = "%s-%s-%s" % (name, version, build)
+    entry = {
+        "name": name, "version": version, "build": build, "build_number": 0, "subdir": subdir,
+        "channel": "https://conda.example/stand/" + subdir, "fn": base + ".tar.bz2",
+        "url": "https://conda.example/stand/%s/%s.tar.bz2" % (subdir, base),
+        "md5": hashlib.md5(base.encode()).hexdigest(), "files": sorted(paths),
+        "paths_data": {"paths_version": 1, "paths": rows}, "depends": more.pop("depends", []), "constrains": [],
+    }
+    entry.update(more)
+    with open(os.path.join(meta, base + ".json"), "w") as stream:
+        json.dump(entry, stream, indent=2)
+
+
+site = "lib/python3.11/site-packages"
+files = [
+    os.path.relpath(os.path.join(folder, name), prefix)
+    for folder, _, names in os.walk(prefix) for name in names if not name.endswith(".pyc")
+]
+files = [path for path in files if not path.startswith("conda-meta/")]
+mine = [path for path in files if not path.startswith(site + "/")]
+record("python", "3.11.7", "h1234567_0_cpython", mine, depends=["__glibc >=2.17"])
+six = [path for path in files if path.startswith(site + "/six")]
+record("six", "1.15.0", "py_0", six, subdir="noarch", noarch="python", depends=["python"])
+click = [path for path in files if path.startswith(site + "/click")]
+record("click", "8.1.7", "py311_0", click, depends=["python >=3.11,<3.12.0a0"])
+with open(os.path.join(meta, "history"), "w") as stream:
+    stream.write("==> 2019-04-10 10:00:00 <==\\n# update specs: ['python=3.11', 'six', 'click']\\n")
+    stream.write("# remove specs: ['click']\\n")
+with open(os.path.join(prefix, ".condarc"), "w") as stream:
+    stream.write("channels:\\n  - https://user:secret@conda.example/t/tk-secret/stand\\n  - defaults\\n")
+packed = os.path.join(prefix, "pkgs", "old-1.0-0", "conda-meta")
+os.makedirs(packed)
+shutil.copy(os.path.join(meta, "click-8.1.7-py311_0.json"), packed)
+open(os.path.join(prefix, "pkgs", "urls.txt"), "w").close()
+END
+python -B /tmp/records.py
+rm /tmp/records.py /opt/conda/lib/python3.11/this.py
+"""
+
+CONDA = Recipe(
+    name="conda",
+    parent=interpreter("3.11", prefix="/opt/conda"),
+    python="3.11",
+    wheels=pins("pip==23.2.1 six==1.15.0 six==1.16.0 click==8.1.7 tabulate==0.9.0"),
+    script="export PATH=/opt/conda/bin:$PATH\n"
+    + install_script("23.2.1", "six==1.15.0 click")
+    + _CONDA_RECORDS
+    + "python -m pip install --quiet six==1.16.0 tabulate\n",
+    changes=("ENV PATH=/opt/conda/bin:/usr/local/bin:/usr/bin:/bin",),
+)
+"""A prefix with conda's records of what is in it, a package cache, a lost file, and pip over one of the packages."""
+
 NOPIP = Recipe(
     name="nopip",
     parent=interpreter("3.13"),
@@ -300,6 +369,7 @@ RECIPES: dict[str, Recipe | Callable[[], Recipe]] = {
     "user_site": USER_SITE,
     "py27": PY27,
     "nopip": NOPIP,
+    "conda": CONDA,
     "inconsistent": INCONSISTENT,
     "relayered": RELAYERED,
     "origins": lambda: origins(int(os.environ[PORT_VARIABLE])),

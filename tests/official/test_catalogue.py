@@ -61,6 +61,7 @@ def test_own_catalogue_says_no_more_than_its_sources():
         "treasuredata/customscript-python:3.12.11-td0",
     }
     assert {name for name, tag in known.items() if tag.published} == {
+        "digdag/digdag-anaconda3:2019.03",
         "digdag/digdag-python:3.7",
         "digdag/digdag-python:3.9",
     }
@@ -143,3 +144,15 @@ def test_file_is_named_after_its_repository(tmp_path: Path):
 def test_never_raises_anything_else(text: str):
     with contextlib.suppress(CatalogueError):
         parse_image(text.encode(errors="surrogatepass"), "x.toml")
+
+
+def test_records_belong_to_conda_images_only():
+    published = (
+        'published = {file = "a.txt", records = "a.tsv", url = "https://example.org/c", date = "2020", '
+        'completeness = "all"}\n'
+    )
+    message = "x.toml: tags[0].published.records: belongs to the list of a conda image, and to no other"
+    assert refused(GOOD + published) == message
+    conda = GOOD.replace('kind = "pip"', 'kind = "conda"')
+    assert refused(conda + published.replace('records = "a.tsv", ', "")) == message
+    assert parse_image((conda + published).encode(), "x.toml").tags[0].published is not None

@@ -33,6 +33,14 @@ def image_with(published: PublishedList | None) -> OfficialImage:
 @pytest.mark.parametrize(
     ("name", "sha256"),
     [
+        (
+            "anaconda3-2019.03-linux-64-py37.txt",
+            "35d28d497d09891af146e2833cbfa37478e9ad6f1e739500d1b5509e46a85b89",
+        ),
+        (
+            "anaconda3-2019.03-linux-64-py37.records.tsv",
+            "2ae3091fe46bf86aadd0accdc4be7f8776be13bb31dd22da78ce9e1ff164a11f",
+        ),
         ("digdag-python-3.7.txt", "9501758cbcb3ae3331db5af8f2f9a1b5f2cd640436d6855a523fcc600b49745c"),
         ("digdag-python-3.9.txt", "9485a4108048dfebaed594a1cdb513b09dc297d2386e6e790395a7f22c4f2584"),
     ],

@@ -52,4 +52,4 @@ def test_locks_on_disk(tmp_path: Path):
         reference: LockAtHand(place="shipped", path=str(tmp_path / reference.replace(":", "/")), source=snapshot.source)
         for reference, snapshot in snapshots.items()
     }
-    assert len(at_hand) == 2
+    assert len(at_hand) == 3

@@ -1,0 +1,178 @@
+"""One file of ``conda-meta``: what conda, mamba or rattler wrote when it installed a package."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from envsync.catalog.bounds import is_path
+from envsync.channels import SUBDIRS, channel_url, split_package_url
+from envsync.errors import EnvsyncError, UsageError
+from envsync.model import CondaPackage
+from envsync.redaction import printable
+from envsync.reference import Digest
+
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9.!+_]{0,199}")
+BUILD = re.compile(r"[A-Za-z0-9_.+]{1,200}")
+_SPEC = re.compile(r"[!-~](?:[ -~]{0,998}[!-~])?")
+_MOST_SPECS = 2_000
+
+_MADE_HERE = frozenset(
+    {"pyc_file", "unix_python_entry_point", "windows_python_entry_point_script", "windows_python_entry_point_exe"}
+)
+"""``path_type`` of files that are made at installation, and are no files of the package."""
+
+
+class RecordError(EnvsyncError):
+    """A record that makes no sense; the message says what of it."""
+
+
+class PathEntry(Struct, frozen=True, kw_only=True):
+    """One file of ``paths_data``, version 1."""
+
+    path: str = msgspec.field(name="_path")
+    path_type: str = "hardlink"
+    sha256: str | None = None
+    sha256_in_prefix: str | None = None
+
+
+class _PathsData(Struct, frozen=True, kw_only=True):
+    paths: tuple[PathEntry, ...] = ()
+
+
+class _Raw(Struct, frozen=True, kw_only=True):
+    name: str
+    version: str
+    build: str = msgspec.field(default="", name="build")
+    build_string: str = ""
+    build_number: int = 0
+    channel: str | None = None
+    subdir: str | None = None
+    url: str | None = None
+    fn: str | None = None
+    md5: str | None = None
+    sha256: str | None = None
+    size: int | None = None
+    noarch: str | bool | None = None
+    depends: tuple[str, ...] = ()
+    constrains: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    paths_data: _PathsData | None = None
+
+
+class CondaRecord(Struct, frozen=True, kw_only=True):
+    """A record, and the files that it lists."""
+
+    package: CondaPackage
+    """Without what only a look at the prefix tells."""
+    files: tuple[str, ...]
+    """Relative to the prefix, without byte code and entry points that were made at installation."""
+    sha256: Mapping[str, str]
+    """Of files as they are in the prefix, where the record tells."""
+
+
+def parse_record(data: bytes) -> CondaRecord:
+    """Parse a ``conda-meta/*.json``.
+
+    Raises:
+        RecordError: no JSON, or a field that is wrong or missing; the message names it.
+    """
+    try:
+        raw = msgspec.json.decode(data, type=_Raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(f"no record of conda's: {printable(str(error))[:200]}") from error
+    build = raw.build or raw.build_string
+    for what, grammar, value in (("name", NAME, raw.name), ("version", VERSION, raw.version), ("build", BUILD, build)):
+        if not grammar.fullmatch(value):
+            raise RecordError(f"the {what} “{printable(value[:100])}” is none")
+    channel, subdir, url = _origin(raw, build)
+    entries = _entries(raw)
+    own = [entry for entry in entries if entry.path_type not in _MADE_HERE and not entry.path.endswith(".pyc")]
+    package = CondaPackage(
+        name=raw.name.lower(),
+        version=raw.version,
+        build=build,
+        build_number=max(0, min(raw.build_number, 1 << 53)),
+        channel=channel,
+        subdir=subdir,
+        url=url,
+        md5=_hash(raw.md5, 32),
+        sha256=_hash(raw.sha256, 64),
+        size=raw.size if raw.size is not None and 0 <= raw.size < 1 << 53 else None,
+        noarch=_noarch(raw.noarch),
+        depends=_specs(raw.depends),
+        constrains=_specs(raw.constrains),
+        files=len(own),
+        paths=paths_digest(own) if raw.paths_data is not None else None,
+    )
+    return CondaRecord(
+        package=package,
+        files=tuple(entry.path for entry in own),
+        sha256={e.path: known for e in own if (known := e.sha256_in_prefix or e.sha256) is not None},
+    )
+
+
+def paths_digest(entries: Iterable[PathEntry]) -> Digest | None:
+    """SHA-256 of lines ``path, NUL, sha256``, sorted: the files as the package brought them.
+
+    ``None`` where the record does not tell all hashes, as those of packages of before 2017.
+    """
+    lines = []
+    for entry in entries:
+        if entry.sha256 is None and entry.path_type != "softlink":
+            return None
+        lines.append(f"{entry.path}\0{entry.sha256 or ''}\n")
+    data = "".join(sorted(lines)).encode("utf-8", "surrogatepass")
+    return Digest("sha256:" + hashlib.sha256(data).hexdigest())
+
+
+def _origin(raw: _Raw, build: str) -> tuple[str, str, str]:
+    """Channel, subdir and URL; the URL of a record that has none is put together as conda does."""
+    try:
+        url = raw.url or ""
+        if not url:
+            channel = channel_url(raw.channel or "", raw.subdir or "")
+            subdir = raw.subdir or (raw.channel or "").rstrip("/").rpartition("/")[2]
+            name = raw.fn or f"{raw.name}-{raw.version}-{build}.tar.bz2"
+            url = f"{channel}/{subdir}/{name}"
+        channel, subdir, name = split_package_url(url)
+        channel = channel_url(channel)
+    except (ValueError, UsageError) as error:
+        reason = error.message if isinstance(error, UsageError) else str(error)
+        raise RecordError(f"nothing tells where the package is from: {reason}") from error
+    if subdir not in SUBDIRS or (raw.subdir is not None and raw.subdir != subdir):
+        raise RecordError(f"its subdir “{printable((raw.subdir or '')[:50])}” is not that of its URL")
+    return channel, subdir, f"{channel}/{subdir}/{name}"
+
+
+def _entries(raw: _Raw) -> tuple[PathEntry, ...]:
+    found = raw.paths_data.paths if raw.paths_data is not None else tuple(PathEntry(path=path) for path in raw.files)
+    return tuple(entry for entry in found if _is_inside(entry.path))
+
+
+def _is_inside(path: str) -> bool:
+    return bool(path) and is_path(path) and not path.startswith("/") and ".." not in path.split("/")
+
+
+def _hash(value: str | None, length: int) -> str | None:
+    lower = (value or "").lower()
+    return lower if re.fullmatch(rf"[0-9a-f]{{{length}}}", lower) else None
+
+
+def _noarch(value: str | bool | None) -> Literal["python", "generic"] | None:
+    match value:
+        case "python":
+            return "python"
+        case "generic" | True:
+            return "generic"
+    return None
+
+
+def _specs(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(value for value in values[:_MOST_SPECS] if _SPEC.fullmatch(value))

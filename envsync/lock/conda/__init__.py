@@ -1,0 +1,1 @@
+"""Files for conda's own tools, made from a snapshot: environment.yml, explicit.txt, conda-lock.yml."""

@@ -1,0 +1,192 @@
+"""Records, history and channels: what conda writes, and what is damaged."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envsync.catalog.conda import RecordError, find_conda, parse_record
+from envsync.catalog.conda.condarc import CondarcError, parse_channels
+from envsync.catalog.conda.history import parse_history, parse_pinned
+from envsync.files import HostTree
+from envsync.model import Interpreter
+
+HASH = "a" * 64
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    """As conda 4.6 wrote it, shortened."""
+    entry: dict[str, Any] = {
+        "name": "six",
+        "version": "1.12.0",
+        "build": "py37_0",
+        "build_number": 0,
+        "channel": "https://repo.anaconda.com/pkgs/main/linux-64",
+        "subdir": "linux-64",
+        "url": "https://repo.anaconda.com/pkgs/main/linux-64/six-1.12.0-py37_0.tar.bz2",
+        "md5": "B" * 32,
+        "depends": ["python >=3.7,<3.8.0a0"],
+        "constrains": [],
+        "files": ["lib/six.py", "lib/__pycache__/six.cpython-37.pyc"],
+        "paths_data": {
+            "paths_version": 1,
+            "paths": [
+                {"_path": "lib/six.py", "path_type": "hardlink", "sha256": HASH, "sha256_in_prefix": "c" * 64},
+                {"_path": "lib/__pycache__/six.cpython-37.pyc", "path_type": "pyc_file"},
+                {"_path": "bin/six", "path_type": "unix_python_entry_point"},
+            ],
+        },
+    }
+    return entry | changes
+
+
+def test_a_record_of_conda() -> None:
+    found = parse_record(json.dumps(record()).encode())
+    package = found.package
+    assert (package.name, package.version, package.build, package.subdir) == ("six", "1.12.0", "py37_0", "linux-64")
+    assert package.channel == "https://repo.anaconda.com/pkgs/main"
+    assert package.md5 == "b" * 32
+    assert package.depends == ("python >=3.7,<3.8.0a0",)
+    assert found.files == ("lib/six.py",)
+    assert found.sha256 == {"lib/six.py": "c" * 64}
+    assert package.paths is not None
+
+
+def test_where_the_prefix_is_does_not_change_what_the_files_are() -> None:
+    other = record()
+    other["paths_data"]["paths"][0]["sha256_in_prefix"] = "d" * 64
+    one, two = (parse_record(json.dumps(entry).encode()).package for entry in (record(), other))
+    assert one.paths == two.paths
+    other["paths_data"]["paths"][0]["sha256"] = "e" * 64
+    assert parse_record(json.dumps(other).encode()).package.paths != one.paths
+
+
+def test_a_token_does_not_stay_and_an_old_record_without_url_is_completed() -> None:
+    token = record(url="https://u:p@h.example/t/tk-1/c/linux-64/six-1.12.0-py37_0.tar.bz2")
+    assert (
+        parse_record(json.dumps(token).encode()).package.url == "https://h.example/c/linux-64/six-1.12.0-py37_0.tar.bz2"
+    )
+    old = record(url=None, paths_data=None, fn="six-1.12.0-py37_0.tar.bz2", channel="defaults/linux-64")
+    del old["paths_data"]
+    found = parse_record(json.dumps(old).encode())
+    assert found.package.url.endswith("/linux-64/six-1.12.0-py37_0.tar.bz2")
+    assert found.files == ("lib/six.py",)
+    assert found.package.paths is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": "a b"}, "the name “a b” is none"),
+        ({"name": "../x"}, "the name “../x” is none"),
+        ({"version": "1\n- evil"}, "the version “1\\\\n- evil” is none"),
+        ({"build": ""}, "the build “” is none"),
+        ({"url": "https://h.example/six"}, "nothing tells where the package is from"),
+        ({"subdir": "osx-64"}, "its subdir “osx-64” is not that of its URL"),
+        ({"depends": 1}, "no record of conda's"),
+    ],
+)
+def test_what_makes_no_sense_is_named(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        parse_record(json.dumps(record(**changes)).encode())
+    assert caught.value.message.startswith(message.replace("\\\\", "\\"))
+
+
+def test_paths_that_leave_the_prefix_are_no_files_of_it() -> None:
+    paths = [{"_path": path, "sha256": HASH} for path in ("../../etc/passwd", "/etc/passwd", "lib/ok", "a/../../b", "")]
+    found = parse_record(json.dumps(record(paths_data={"paths": paths})).encode())
+    assert found.files == ("lib/ok",)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_raise_the_own_error_only(data: bytes) -> None:
+    with pytest.raises(RecordError):
+        parse_record(data)
+
+
+@given(
+    st.dictionaries(st.sampled_from(sorted(record())), st.recursive(st.none() | st.text() | st.integers(), st.lists))
+)
+def test_any_field_raises_the_own_error_only(changes: dict[str, Any]) -> None:
+    try:
+        found = parse_record(json.dumps(record(**changes)).encode())
+    except RecordError:
+        return
+    assert "\n" not in found.package.name + found.package.version + found.package.build + found.package.url
+
+
+def test_history_as_conda_reads_it() -> None:
+    text = b"""==> 2019-04-10 10:00:00 <==
+# cmd: constructor
+# update specs: ['python=3.7', 'numpy']
++defaults::python-3.7.3-h0371630_0
+==> 2020-01-01 00:00:00 <==
+# install specs: ["numpy=1.16", "conda-forge::pandas[version='>=1']"]
+# remove specs: ['scipy', 'python']
+"""
+    assert (
+        parse_history(text) == ("conda-forge::pandas[version=", "numpy=1.16") or parse_history(text)[-1] == "numpy=1.16"
+    )
+    assert "python=3.7" not in parse_history(text)
+    assert parse_pinned(b"numpy 1.16.*  # why\n\n# all\n") == ("numpy 1.16.*",)
+
+
+@given(st.binary(max_size=300))
+def test_history_never_raises(data: bytes) -> None:
+    parse_history(b"# update specs: " + data)
+    parse_pinned(data)
+    with contextlib.suppress(CondarcError):
+        parse_channels(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"channels: 5", "channels: no list of names"),
+        (b"a: [", "no YAML"),
+        (b"channels: ['a b']", "channels: a b: neither"),
+    ],
+)
+def test_a_condarc_that_is_none(data: bytes, message: str) -> None:
+    with pytest.raises(CondarcError) as caught:
+        parse_channels(data)
+    assert caught.value.message.startswith(message)
+
+
+def make_prefix(tmp_path: Path, *records: dict[str, Any]) -> Path:
+    meta = tmp_path / "env" / "conda-meta"
+    meta.mkdir(parents=True)
+    for number, entry in enumerate(records):
+        name = f"{entry['name']}-{entry['version']}-{entry['build']}{number or ''}.json"
+        (meta / name).write_text(json.dumps(entry))
+    return tmp_path / "env"
+
+
+def reasons(prefix: Path) -> list[str]:
+    path = PurePosixPath(prefix)
+    _, _, skipped = find_conda(HostTree(), [path], [Interpreter(version="3.7.3", prefix=path)])
+    return [one.reason for one in skipped]
+
+
+def test_two_records_of_one_package_and_no_history_are_said(tmp_path: Path) -> None:
+    prefix = make_prefix(tmp_path, record(), record(version="1.13.0"))
+    found = reasons(prefix)
+    assert "a second record of six, beside 1.12.0 py37_0: not counted" in found
+    assert "not there: which packages were asked for is not known" in found
+
+
+def test_a_damaged_record_does_not_hide_the_others(tmp_path: Path) -> None:
+    prefix = make_prefix(tmp_path, record())
+    (prefix / "conda-meta" / "broken-1-0.json").write_text("{")
+    (prefix / "conda-meta" / "history").write_text("")
+    path = PurePosixPath(prefix)
+    environments, _, skipped = find_conda(HostTree(), [path], [Interpreter(version="3.7.3", prefix=path)])
+    assert [package.name for package in environments[0].packages] == ["six"]
+    assert environments[0].packages[0].missing == ("lib/six.py",)
+    assert [one.subject for one in skipped] == ["broken-1-0.json"]
