@@ -168,9 +168,8 @@ def _look_at(record: _Record, root: _Root, owned: frozenset[str]) -> _Check:
         if entry.path_type not in _MADE_HERE and not entry.path.endswith(".pyc") and entry.path not in owned
     ]
     check = _Check(name=record.name, files=len(entries))
-    check.unknown = not any(
-        entry.sha256_in_prefix or entry.sha256 or entry.path_type == "softlink" for entry in entries
-    )
+    # A package without files, as metapackages are, has nothing to tell.
+    check.unknown = bool(entries) and not any(entry.sha256_in_prefix or entry.sha256 for entry in entries)
     for entry in entries:
         if not root.holds(entry.path):
             check.outside.append(entry.path)

@@ -19,7 +19,7 @@ from envsync.redaction import printable
 _KNOWN = frozenset({"__unix", "__linux", "__osx", "__win", "__glibc", "__cuda", "__archspec"})
 """What is looked for on this machine; that another one is not there says nothing."""
 
-_SPEC = re.compile(r"(?P<name>__[a-z0-9][a-z0-9_]*)(?P<rest>[ <>=!~].*)?", re.DOTALL)
+_SPEC = re.compile(r"(?P<name>__[a-z0-9][a-z0-9_]*)(?P<rest>[^a-z0-9_].*)?", re.DOTALL)
 _LOOSE = re.compile(r"(?<=[<>=!~,|])\s+|\s+(?=[,|])")
 _LEVEL = re.compile(r"x86_64_v([1-4])")
 _SHOWN = 3

@@ -86,6 +86,14 @@ def test_missing_and_other_size(environment: Environment) -> None:
     )
 
 
+def test_the_record_in_a_conda_package_tells_nothing(environment: Environment) -> None:
+    """conda writes the prefix into files after their RECORD was made."""
+    (environment.prefix / "bin/foo").write_bytes(b"#!/a/longer/prefix/bin/python\n")
+    assert len(environment.found()[0]) == 1
+    environment.distribution = replace(environment.distribution, conda="foo")
+    assert environment.found(verify=True) == ((), ())
+
+
 def test_an_edit_of_the_same_size_is_found_by_its_time(environment: Environment) -> None:
     path = environment.site / "foo/__init__.py"
     path.write_bytes(b"x = 2\n")
