@@ -19,6 +19,9 @@ from envsync.redaction import printable
 
 _P = ParamSpec("_P")
 
+_came_in: list[int] = []
+"""Signals that asked to end."""
+
 _AGAIN = 0.01
 """Seconds."""
 
@@ -30,6 +33,8 @@ def guarded(command: Callable[_P, int]) -> Callable[_P, NoReturn]:
     def run(*args: _P.args, **kwargs: _P.kwargs) -> NoReturn:
         for ending in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(ending, _terminated)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _interrupted)
         sys.unraisablehook = _unraisable
         status = _status(functools.partial(command, *args, **kwargs))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done: the exit code says how
@@ -48,7 +53,11 @@ def _status(command: Callable[[], int]) -> int:
     except BrokenPipeError:
         console.close_output()
     except Exception as error:  # the one place that may: a bug must not look like drift (exit code 1)
-        console.internal_error(error)
+        if _came_in:
+            # Ctrl-C between two steps of Python's own locks leaves as what the lock makes of it.
+            console.say(f"\nenvsync: interrupted; {_what_is_there()}")
+        else:
+            console.internal_error(error)
     else:
         return status
     return 2
@@ -74,6 +83,12 @@ def _unraisable(lost: sys.UnraisableHookArgs) -> None:
         again.start()
     else:
         sys.__unraisablehook__(lost)
+
+
+def _interrupted(number: int, frame: FrameType | None) -> None:
+    """Ctrl-C, as Python has it, and remembered."""
+    _came_in.append(number)
+    signal.default_int_handler(number, frame)
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -160,10 +160,10 @@ def pulled(archive: Path, tmp_path: Path) -> Path:
 
 def test_a_lock_of_a_newer_schema(pulled: Path, tmp_path: Path) -> None:
     document = json.loads((pulled / "snapshot.json").read_text())
-    document["schema"] = 2
+    document["schema"] = 3
     (pulled / "snapshot.json").write_text(json.dumps(document))
     result = envsync("create", ".venv", cwd=tmp_path)
-    refused(result, "written by a newer envsync: schema 2", "Upgrade envsync")
+    refused(result, "written by a newer envsync: schema 3", "Upgrade envsync")
 
 
 def test_a_damaged_lock(pulled: Path, tmp_path: Path) -> None:
