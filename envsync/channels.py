@@ -1,4 +1,4 @@
-"""URLs and names of conda channels: their grammar, their usual names, and what of them is a credential.
+"""URLs and names of conda channels and packages: their grammar, and what of them is a credential.
 
 Follows conda's own reading of a channel: https://docs.conda.io/projects/conda/en/stable/user-guide/concepts/channels.html.
 """
@@ -30,7 +30,26 @@ SUBDIRS = frozenset(
 _TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
 _OLD_HOSTS = {"repo.continuum.io": "repo.anaconda.com"}
 _URL = re.compile(r"(?:https?|file)://[!-Z\\^-~]+")  # without brackets: no channel is named by an IPv6 address
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9._-]+)*")
+CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9._-]+)*")
+
+PACKAGE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
+_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!]{0,199}")
+_BUILD = re.compile(r"[A-Za-z0-9_.+]{1,200}")
+
+
+def ungrammatical(name: str, version: str, build: str) -> tuple[str, str] | None:
+    """The first of a package's ``name``, ``version`` and ``build`` that is none, as its kind and value.
+
+    Follows https://docs.conda.io/projects/conda-build/en/stable/concepts/package-naming-conv.html.
+    """
+    for what, value, grammar in (
+        ("name", name, PACKAGE_NAME),
+        ("version", version, _VERSION),
+        ("build", build, _BUILD),
+    ):
+        if not grammar.fullmatch(value):
+            return what, value
+    return None
 
 
 def without_credentials(url: str) -> str:
@@ -63,7 +82,7 @@ def channel_url(text: str, subdir: str = "") -> str:
     """
     text = text.strip().rstrip("/")
     if "://" not in text:
-        if not _NAME.fullmatch(text):
+        if not CHANNEL_NAME.fullmatch(text):
             raise UsageError(f"{printable(text[:200])}: neither the name nor the URL of a channel")
         text = f"https://repo.anaconda.com/{text}" if text.startswith("pkgs/") else f"{ALIAS}/{text}"
     if not _URL.fullmatch(text):

@@ -36,7 +36,7 @@ _LIMITS = {
 FILES: tuple[str, ...] = tuple(_LIMITS)
 """What is read of a ``.dist-info``, ``.egg-info`` or ``EGG-INFO`` folder; its ``RECORD`` is only hashed."""
 
-_RECORD_LIMIT = 32 * 1024 * 1024
+RECORD_LIMIT = 32 * 1024 * 1024
 """Bytes; 4 MB with 30,000 files."""
 _LINK_LIMIT = 64 * 1024
 _METADATA = ("METADATA", "PKG-INFO")
@@ -209,7 +209,7 @@ class _Collector:
 
     def _hash(self, path: PurePosixPath) -> Digest | None:
         try:
-            data = self._tree.read(path, limit=_RECORD_LIMIT)
+            data = self._tree.read(path, limit=RECORD_LIMIT)
         except FileReadError as error:
             self._skip(path, error.message)
             return None

@@ -32,9 +32,9 @@ def guarded(command: Callable[_P, int]) -> Callable[_P, NoReturn]:
     @functools.wraps(command)
     def run(*args: _P.args, **kwargs: _P.kwargs) -> NoReturn:
         for ending in (signal.SIGTERM, signal.SIGHUP):
-            signal.signal(ending, _terminated)
+            signal.signal(ending, _end)
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            signal.signal(signal.SIGINT, _interrupted)
+            signal.signal(signal.SIGINT, _end)
         sys.unraisablehook = _unraisable
         status = _status(functools.partial(command, *args, **kwargs))
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is done: the exit code says how
@@ -49,18 +49,22 @@ def _status(command: Callable[[], int]) -> int:
     except EnvsyncError as error:
         console.error(error)
     except KeyboardInterrupt:
-        console.say(f"\nenvsync: interrupted; {_what_is_there()}")
+        _say_interrupted()
     except BrokenPipeError:
         console.close_output()
     except Exception as error:  # the one place that may: a bug must not look like drift (exit code 1)
         if _came_in:
             # Ctrl-C between two steps of Python's own locks leaves as what the lock makes of it.
-            console.say(f"\nenvsync: interrupted; {_what_is_there()}")
+            _say_interrupted()
         else:
             console.internal_error(error)
     else:
         return status
     return 2
+
+
+def _say_interrupted() -> None:
+    console.say(f"\nenvsync: interrupted; {_what_is_there()}")
 
 
 def _what_is_there() -> str:
@@ -85,12 +89,7 @@ def _unraisable(lost: sys.UnraisableHookArgs) -> None:
         sys.__unraisablehook__(lost)
 
 
-def _interrupted(number: int, frame: FrameType | None) -> None:
-    """Ctrl-C, as Python has it, and remembered."""
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """Ctrl-C, remembered; SIGTERM and a closed terminal likewise, so that half-made folders are removed."""
     _came_in.append(number)
-    signal.default_int_handler(number, frame)
-
-
-def _terminated(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """SIGTERM and a closed terminal are handled like Ctrl-C, so that containers and half-made folders are removed."""
     raise KeyboardInterrupt

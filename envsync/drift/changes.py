@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from envsync.drift import fixes
-from envsync.drift.finding import Finding, NotCompared, ranked
+from envsync.drift.finding import Finding, NotCompared, ranked, shown
+from envsync.drift.hashing import Hashed, hash_file, hash_files
 from envsync.drift.record import RecordEntry, RecordError, parse_record
 from envsync.files import FileReadError, HostTree
 from envsync.model import Distribution, Snapshot
@@ -21,13 +23,9 @@ from envsync.redaction import printable
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
-CHUNK = 64 * 1024
-"""Bytes read at once while hashing."""
-
 _WITHOUT_HASH = (".pyc", "/RECORD", "/RECORD.jws", "/RECORD.p7s")
 _CLOCK_SLACK_NS = 2_000_000_000
 """Files that one installation writes within this time of its RECORD belong to it."""
-_NAMES_SHOWN = 3
 _TRUSTED_HASHES = frozenset({"sha256", "sha384", "sha512", "sha224", "blake2b", "blake2s", "sha3_256", "sha3_512"})
 
 
@@ -164,17 +162,11 @@ def _place(base: str, name: str) -> str:
 
 def _hash_files(checks: Sequence[_Check]) -> None:
     files = [(check, file) for check in checks for file in check.to_hash]
-    if not files:
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 1)) as pool:
-        digests = pool.map(_digest, [file for _, file in files], chunksize=64)
-        for (check, file), digest in zip(files, digests, strict=True):
-            if digest is None:
-                check.unread.append(file.entry.path)
-            elif digest != file.entry.digest:
-                check.changed.append(file)
+    for (check, file), digest in zip(files, hash_files([_hashed(file) for _, file in files]), strict=True):
+        if digest is None:
+            check.unread.append(file.entry.path)
+        elif _spelt(digest) != file.entry.digest:
+            check.changed.append(file)
 
 
 def _excuse_shared_files(checks: Sequence[_Check]) -> None:
@@ -194,29 +186,28 @@ def _excuse_shared_files(checks: Sequence[_Check]) -> None:
     for check in checks:
         for file in tuple(check.changed):
             for name, entry in claims[file.path]:
-                if entry.digest and entry is not file.entry and _digest(_File(entry, file.path)) == entry.digest:
+                if entry.digest and entry is not file.entry and _has(_File(entry, file.path), entry.digest):
                     check.changed.remove(file)
                     check.overwritten[name] = check.overwritten.get(name, 0) + 1
                     break
 
 
-def _digest(file: _File) -> str | None:
-    """The hash in RECORD's spelling; ``None`` where the file cannot be read."""
-    import hashlib
-    from base64 import urlsafe_b64encode
+def _has(file: _File, digest: str) -> bool:
+    found = hash_file(_hashed(file))
+    return found is not None and _spelt(found) == digest
 
-    digest = hashlib.new(file.entry.algorithm or "sha256", usedforsecurity=False)
-    try:
-        with open(file.path, "rb", buffering=0) as stream:  # noqa: PTH123 - as above
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-    except OSError:
-        return None
-    return urlsafe_b64encode(digest.digest()).rstrip(b"=").decode("ascii")
+
+def _hashed(file: _File) -> Hashed:
+    return file.path, file.entry.algorithm or "sha256"
+
+
+def _spelt(digest: bytes) -> str:
+    """As RECORD spells it."""
+    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
 
 
 def _finding(check: _Check, environment: str) -> Finding:
-    told = [f"{len(names)} {what}: {_shown(names)}" for what, names in _groups(check) if names]
+    told = [f"{len(names)} {what}: {shown(sorted(names))}" for what, names in _groups(check) if names]
     return Finding(
         kind="distribution-modified",
         scope="python",
@@ -241,15 +232,10 @@ def _groups(check: _Check) -> Iterator[tuple[str, list[str]]]:
 def _notes(check: _Check) -> Iterator[NotCompared]:
     subject = f"files of {check.distribution.name}"
     if check.outside:
-        reason = f"RECORD lists files outside of the environment: {_shown(check.outside)}"
+        reason = f"RECORD lists files outside of the environment: {shown(sorted(check.outside))}"
         yield NotCompared(subject=subject, reason=reason)
     for name, count in sorted(check.overwritten.items()):
         reason = f"{count} shared with {printable(name)}, whose own are in place"
         yield NotCompared(subject=subject, reason=reason)
     if check.unread:
-        yield NotCompared(subject=subject, reason=f"cannot be read: {_shown(check.unread)}")
-
-
-def _shown(names: Sequence[str], printer: Callable[[str], str] = printable) -> str:
-    rest = len(names) - _NAMES_SHOWN
-    return ", ".join(map(printer, sorted(names)[:_NAMES_SHOWN])) + (f" and {rest} more" if rest > 0 else "")
+        yield NotCompared(subject=subject, reason=f"cannot be read: {shown(sorted(check.unread))}")

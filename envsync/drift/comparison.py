@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from envsync.drift.compare import not_compared
-from envsync.drift.conda import packages_by_name
+from envsync.drift.conda import ANOTHER_PACKAGE, packages_by_name
 from envsync.drift.distributions import by_name
 from envsync.drift.finding import SCOPES, Finding, Kind, NotCompared, Scope
 from envsync.model import ImageSource, ListSource, LocalSource, Snapshot
@@ -63,18 +63,11 @@ _DIFFERENT: frozenset[Kind] = frozenset(
     {"distribution-missing", "distribution-version", "distribution-origin", "distribution-modified"}
 )
 
-_DIFFERENT_CONDA: frozenset[Kind] = frozenset(
-    {
-        "conda-package-missing",
-        "conda-package-version",
-        "conda-package-build",
-        "conda-package-channel",
-        "conda-package-hash",
-        "conda-files-missing",
-        "conda-files-changed",
-        "conda-overwritten",
-    }
-)
+_DIFFERENT_CONDA: frozenset[Kind] = ANOTHER_PACKAGE | {
+    "conda-files-missing",
+    "conda-files-changed",
+    "conda-overwritten",
+}
 
 
 def describe_comparison(

@@ -9,10 +9,9 @@ from msgspec import Struct
 
 from envsync.drift import fixes
 from envsync.drift.distributions import by_name
-from envsync.drift.finding import Finding, Kind, Severity
+from envsync.drift.finding import Finding, Kind, Severity, shown
 from envsync.model import CondaEnvironment, CondaPackage, ListSource, LocalSource, Snapshot
 from envsync.names import normalized
-from envsync.redaction import printable
 
 ANOTHER_PACKAGE: frozenset[Kind] = frozenset(
     {
@@ -30,7 +29,6 @@ _DISTRIBUTION: frozenset[Kind] = frozenset(
     {"distribution-missing", "distribution-version", "distribution-origin", "distribution-extra"}
 )
 _REQUIRED_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
-_SHOWN = 3
 
 
 class _Sides(Struct, frozen=True, kw_only=True):
@@ -278,9 +276,3 @@ def _users(packages: Iterable[CondaPackage]) -> Mapping[str, list[str]]:
         for name in sorted({m[0].lower() for spec in package.depends if (m := _REQUIRED_NAME.match(spec))}):
             users.setdefault(name, []).append(package.name)
     return users
-
-
-def shown(names: Sequence[str]) -> str:
-    """A few names for a message: ``a, b, c and 4 more``."""
-    rest = len(names) - _SHOWN
-    return ", ".join(map(printable, names[:_SHOWN])) + (f" and {rest} more" if rest > 0 else "")

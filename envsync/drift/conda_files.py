@@ -15,39 +15,21 @@ from pathlib import PurePosixPath
 import msgspec
 from msgspec import Struct
 
-from envsync.drift.conda import shown
-from envsync.drift.finding import Finding, NotCompared, ranked
+from envsync.drift.finding import Finding, NotCompared, ranked, shown
+from envsync.drift.hashing import hash_files
 from envsync.drift.record import RecordError, parse_record
 from envsync.files import FileReadError, HostTree
 from envsync.model import Snapshot
 from envsync.names import normalized
+from envsync.paths_data import PathsData, brought
 from envsync.redaction import printable
-
-CHUNK = 64 * 1024
-"""Bytes read at once while hashing."""
-
-_MADE_HERE = frozenset(
-    {"pyc_file", "unix_python_entry_point", "windows_python_entry_point_script", "windows_python_entry_point_exe"}
-)
-"""``path_type`` of files that are made at installation, and that no hash is known of."""
-
-
-class _Entry(Struct, frozen=True, kw_only=True):
-    path: str = msgspec.field(name="_path")
-    path_type: str = "hardlink"
-    sha256: str | None = None
-    sha256_in_prefix: str | None = None
-
-
-class _Paths(Struct, frozen=True, kw_only=True):
-    paths: tuple[_Entry, ...] = ()
 
 
 class _Record(Struct, frozen=True, kw_only=True):
     """What of a file of ``conda-meta`` tells about files."""
 
     name: str
-    paths_data: _Paths = _Paths()
+    paths_data: PathsData = PathsData()
 
 
 class _Check(Struct, kw_only=True):
@@ -162,14 +144,10 @@ def _owned_by_others(
 
 def _look_at(record: _Record, root: _Root, owned: frozenset[str]) -> _Check:
     """Look at each file once, without reading it."""
-    entries = [
-        entry
-        for entry in record.paths_data.paths
-        if entry.path_type not in _MADE_HERE and not entry.path.endswith(".pyc") and entry.path not in owned
-    ]
+    entries = [entry for entry in brought(record.paths_data.paths) if entry.path not in owned]
     check = _Check(name=record.name, files=len(entries))
     # A package without files, as metapackages are, has nothing to tell.
-    check.unknown = bool(entries) and not any(entry.sha256_in_prefix or entry.sha256 for entry in entries)
+    check.unknown = bool(entries) and not any(entry.installed_sha256 for entry in entries)
     for entry in entries:
         if not root.holds(entry.path):
             check.outside.append(entry.path)
@@ -186,7 +164,7 @@ def _look_at(record: _Record, root: _Root, owned: frozenset[str]) -> _Check:
         if entry.path_type == "softlink":
             if not stat.S_ISLNK(mode):
                 check.changed.append(entry.path)
-        elif entry.path_type == "directory" or (known := entry.sha256_in_prefix or entry.sha256) is None:
+        elif entry.path_type == "directory" or (known := entry.installed_sha256) is None:
             continue
         elif not stat.S_ISREG(mode):
             check.changed.append(entry.path)
@@ -197,31 +175,12 @@ def _look_at(record: _Record, root: _Root, owned: frozenset[str]) -> _Check:
 
 def _hash_files(checks: Iterable[_Check]) -> None:
     files = [(check, *file) for check in checks for file in check.to_hash]
-    if not files:
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(max_workers=min(8, (os.cpu_count() or 1) + 1)) as pool:
-        digests = pool.map(_digest, [path for _, _, path, _ in files], chunksize=64)
-        for (check, name, _, known), digest in zip(files, digests, strict=True):
-            if digest is None:
-                check.unread.append(name)
-            elif digest != known:
-                check.changed.append(name)
-
-
-def _digest(path: str) -> str | None:
-    """SHA-256 of a file; ``None`` where it cannot be read."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb", buffering=0) as stream:  # noqa: PTH123 - tens of thousands of files: plain strings
-            while chunk := stream.read(CHUNK):
-                digest.update(chunk)
-    except OSError:
-        return None
-    return digest.hexdigest()
+    digests = hash_files([(path, "sha256") for _, _, path, _ in files])
+    for (check, name, _, known), digest in zip(files, digests, strict=True):
+        if digest is None:
+            check.unread.append(name)
+        elif digest.hex() != known:
+            check.changed.append(name)
 
 
 def _finding(check: _Check, fix: str | None) -> Finding:

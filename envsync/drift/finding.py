@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
 from envsync.model import Record
+from envsync.redaction import printable
 
 Scope = Literal["python", "os", "env"]
 Severity = Literal["error", "warning", "note"]
@@ -88,3 +89,12 @@ def _rank(finding: Finding) -> tuple[int, int, int, str, str, str, str]:
         finding.expected or "",
         finding.actual or "",
     )
+
+
+_SHOWN = 3
+
+
+def shown(names: Sequence[str]) -> str:
+    """A few names for a message: ``a, b, c and 4 more``."""
+    rest = len(names) - _SHOWN
+    return ", ".join(map(printable, names[:_SHOWN])) + (f" and {rest} more" if rest > 0 else "")

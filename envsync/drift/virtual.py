@@ -10,8 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
-from envsync.drift.conda import shown
-from envsync.drift.finding import Finding, NotCompared
+from envsync.drift.finding import Finding, NotCompared, shown
 from envsync.drift.match import matches_build, matches_version
 from envsync.model import CondaPackage, LocalSource, Snapshot
 from envsync.redaction import printable

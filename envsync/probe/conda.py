@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from envsync.catalog.bounds import Notes
-from envsync.catalog.conda.find import CONDARCS, RECORD_LIMIT, Conda, put_together, recorded
+from envsync.catalog.conda.find import RECORD_LIMIT, Conda, assemble, put_together, recorded
 from envsync.catalog.conda.prefix import Prefix, RecordFile
-from envsync.files import FileReadError
 from envsync.model import Distribution, Interpreter, Skipped
 from envsync.probe.answered import AnsweredTree, CondaAnswer
 from envsync.redaction import printable
@@ -41,14 +40,12 @@ def _prefix(answer: CondaAnswer, trees: tuple[AnsweredTree, ...], notes: Notes) 
             notes.add(Skipped(subject=printable(name), place=place, reason="sent damaged, or too large"))
         else:
             records.append(RecordFile(name=name, data=data))
-    condarcs = (_file(tree, PurePosixPath(place)) for place in (CONDARCS[2], str(path / ".condarc"), *CONDARCS[1::-1]))
     missing = frozenset(answer.absent)
-    return Prefix(
-        path=path,
-        records=tuple(records),
-        history=_file(tree, path / "conda-meta" / "history"),
-        pinned=_file(tree, path / "conda-meta" / "pinned"),
-        condarcs=tuple(data for data in condarcs if data is not None),
+    return assemble(
+        tree,
+        path,
+        records,
+        notes,
         absent=lambda paths: [one for one in paths if one in missing],
         recorded=lambda distribution: _recorded(trees, distribution),
     )
@@ -61,13 +58,6 @@ def _inflated(data: bytes) -> bytes | None:
     except zlib.error:
         return None
     return whole if stream.eof else None
-
-
-def _file(tree: AnsweredTree, path: PurePosixPath) -> bytes | None:
-    try:
-        return tree.read(path)
-    except FileReadError:
-        return None
 
 
 def _recorded(trees: tuple[AnsweredTree, ...], distribution: Distribution) -> tuple[str, ...]:

@@ -181,12 +181,22 @@ def describe_prefix(prefix):
             continue
         data, paths = condensed(data)
         records[name] = base64.b64encode(zlib.compress(data))
-        absent += [path for path in paths if not os.path.lexists(os.path.join(prefix, path))]
+        absent += [path for path in paths if is_absent(prefix, path)]
     for name in ("history", "pinned"):
         notes.look(os.path.join(meta, name))
     for path in ("/etc/conda/.condarc", "/etc/conda/condarc", "/root/.condarc", os.path.join(prefix, ".condarc")):
         notes.look(path)
     return {"prefix": prefix, "records": records, "absent": absent, "files": notes.seen}
+
+
+def is_absent(prefix, path):
+    """Whether nothing is at ``path``, text, in ``prefix``."""
+    if str is bytes:
+        path = path.encode("utf-8")
+    try:
+        return not os.path.lexists(os.path.join(prefix, path))
+    except ValueError:  # no path at all
+        return True
 
 
 def condensed(data):
@@ -195,7 +205,7 @@ def condensed(data):
         import json
 
         record = json.loads(data.decode("utf-8"))
-        listed = [path for path in record.get("files") or () if isinstance(path, type(""))]
+        listed = [path for path in record.get("files") or () if hasattr(path, "encode")]
         if isinstance(record.get("paths_data"), dict):
             rows = record["paths_data"].get("paths") or ()
             kept = [dict([(key, row[key]) for key in row if key in PATH_KEYS]) for row in rows]

@@ -57,13 +57,15 @@ def _contents(snapshot: Snapshot) -> list[str]:
         lines.append(f"  {system}; no dpkg or apk database in it")
     prefixes = [str(one.prefix) for one in snapshot.conda if one is not snapshot.conda_environment]
     if prefixes:
-        shown = ", ".join(printable(name) for name in prefixes[:3]) + (", ..." if len(prefixes) > 3 else "")
-        lines.append(f"  other conda environments in it: {shown}")
+        lines.append(f"  other conda environments in it: {_few(prefixes)}")
     others = [str(one.executable) for one in snapshot.interpreters[1:]]
     if others:
-        shown = ", ".join(printable(name) for name in others[:3]) + (", ..." if len(others) > 3 else "")
-        lines.append(f"  also in it: {shown}")
+        lines.append(f"  also in it: {_few(others)}")
     return lines
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(printable(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def _kind(python: Interpreter) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from msgspec.structs import replace
 
+from envsync.catalog import distribution_files
 from envsync.catalog.bounds import Notes
 from envsync.catalog.conda import condarc, history
 from envsync.catalog.conda.prefix import Found, Prefix, RecordFile, describe_prefix
@@ -23,9 +24,8 @@ PREFIXES = 200
 """Prefixes that are described; an image with an environment for each of its programs has dozens."""
 RECORDS = 5_000
 """Of one prefix; a full Anaconda has 500."""
-_RECORDS_OF_PIP = 32 * 1024 * 1024
 
-CONDARCS = ("/etc/conda/.condarc", "/etc/conda/condarc", "/root/.condarc")
+_ROOT = PurePosixPath("/root")
 
 PATTERNS: tuple[str, ...] = (
     r".*/conda-meta/[^/]+\.json",
@@ -103,7 +103,7 @@ def put_together(prefixes: Iterable[Prefix], interpreters: Sequence[Interpreter]
 def _marked(interpreter: Interpreter, found: Found) -> Interpreter:
     return replace(
         interpreter,
-        distributions=tuple(replace(one, conda=found.owner(one)) for one in interpreter.distributions),
+        distributions=tuple(replace(one, conda=found.owners.of(one)) for one in interpreter.distributions),
     )
 
 
@@ -120,17 +120,43 @@ def _read(tree: FileTree, path: PurePosixPath, home: PurePosixPath | None, notes
         if data is not None:
             info = tree.stat(meta / name)
             records.append(RecordFile(name=name, data=data, layer=info.layer if info is not None else None))
-    configured = (*map(PurePosixPath, CONDARCS[:2]), path / ".condarc", (home or PurePosixPath("/root")) / ".condarc")
-    present = [place for place in dict.fromkeys(configured) if tree.stat(place) is not None]
-    condarcs = (_bytes(tree, place, condarc.LIMIT, notes) for place in reversed(present))
+    return assemble(
+        tree,
+        path,
+        records,
+        notes,
+        home=home,
+        absent=lambda paths: absent(tree, path, paths),
+        recorded=lambda distribution: recorded(tree, distribution),
+    )
+
+
+def assemble(
+    tree: FileTree,
+    path: PurePosixPath,
+    records: Sequence[RecordFile],
+    notes: Notes,
+    *,
+    absent: Callable[[Sequence[str]], Iterable[str]],
+    recorded: Callable[[Distribution], Iterable[str]],
+    home: PurePosixPath | None = None,
+) -> Prefix:
+    """A prefix of its records and of what else in ``tree`` describes it; what cannot be read goes to ``notes``."""
+    places = (
+        (home or _ROOT) / ".condarc",
+        path / ".condarc",
+        PurePosixPath("/etc/conda/condarc"),
+        PurePosixPath("/etc/conda/.condarc"),
+    )
+    condarcs = (_optional(tree, place, condarc.LIMIT, notes) for place in dict.fromkeys(places))
     return Prefix(
         path=path,
         records=tuple(records),
-        history=_optional(tree, meta / "history", history.LIMIT, notes),
-        pinned=_optional(tree, meta / "pinned", history.LIMIT, notes),
+        history=_optional(tree, path / "conda-meta/history", history.LIMIT, notes),
+        pinned=_optional(tree, path / "conda-meta/pinned", history.LIMIT, notes),
         condarcs=tuple(data for data in condarcs if data is not None),
-        absent=lambda paths: absent(tree, path, paths),
-        recorded=lambda distribution: recorded(tree, distribution),
+        absent=absent,
+        recorded=recorded,
     )
 
 
@@ -167,7 +193,7 @@ def recorded(tree: FileTree, distribution: Distribution) -> tuple[str, ...]:
     if distribution.metadata is None or distribution.location is None or distribution.record is None:
         return ()
     try:
-        data = tree.read(distribution.metadata / "RECORD", limit=_RECORDS_OF_PIP)
+        data = tree.read(distribution.metadata / "RECORD", limit=distribution_files.RECORD_LIMIT)
         rows = list(csv.reader(io.StringIO(data.decode("utf-8", "replace"), newline="")))
     except (FileReadError, csv.Error):
         return ()

@@ -49,24 +49,30 @@ class Prefix(Struct, frozen=True, kw_only=True):
     """The absolute paths that a distribution's RECORD lists."""
 
 
+class Owners(Struct, frozen=True, kw_only=True):
+    """Which conda package brought which distribution."""
+
+    packages: Mapping[PurePosixPath, str]
+    """By the absolute path of a ``.dist-info`` or ``.egg-info``."""
+    records: Mapping[PurePosixPath, str]
+    """By the same paths, the SHA-256 that the RECORD inside has, as the package brought it."""
+
+    def of(self, distribution: Distribution) -> str | None:
+        """The conda package that brought a distribution; ``None`` where pip did, be it over conda's own files."""
+        path = distribution.metadata
+        if path is None or path not in self.packages:
+            return None
+        known = self.records.get(path)
+        same = known is None or distribution.record is None or str(distribution.record) == f"sha256:{known}"
+        return self.packages[path] if same else None
+
+
 class Found(Struct, frozen=True, kw_only=True):
     """One environment."""
 
     environment: CondaEnvironment
-    owners: Mapping[PurePosixPath, str]
-    """The conda package of each ``.dist-info`` and ``.egg-info``, by absolute path."""
-    records: Mapping[PurePosixPath, str]
-    """By the same paths, the SHA-256 that the RECORD inside has, as the package brought it."""
+    owners: Owners
     skipped: tuple[Skipped, ...]
-
-    def owner(self, distribution: Distribution) -> str | None:
-        """The conda package that brought a distribution; ``None`` where pip did, be it over conda's own files."""
-        path = distribution.metadata
-        if path is None or path not in self.owners:
-            return None
-        known = self.records.get(path)
-        same = known is None or distribution.record is None or str(distribution.record) == f"sha256:{known}"
-        return self.owners[path] if same else None
 
 
 def describe_prefix(prefix: Prefix, distributions: Sequence[Distribution]) -> Found:
@@ -78,10 +84,9 @@ def describe_prefix(prefix: Prefix, distributions: Sequence[Distribution]) -> Fo
     """
     notes = Notes("conda packages", printable(str(prefix.path)))
     records = _parsed(prefix, notes)
-    owners, hashes = _owners(prefix.path, records)
-    found = Found(environment=CondaEnvironment(prefix=prefix.path), owners=owners, records=hashes, skipped=())
+    owners = _owners(prefix.path, records)
     absent = frozenset(prefix.absent([path for record in records for path in record.files]))
-    overwritten = _overwritten(prefix, records, [d for d in distributions if found.owner(d) is None])
+    overwritten = _overwritten(prefix, records, [d for d in distributions if owners.of(d) is None])
     packages = tuple(
         _with_state(record, absent, overwritten, notes) for record in sorted(records, key=lambda r: r.package.name)
     )
@@ -94,11 +99,11 @@ def describe_prefix(prefix: Prefix, distributions: Sequence[Distribution]) -> Fo
         pinned=parse_pinned(prefix.pinned or b""),
         packages=packages,
     )
-    return replace(found, environment=environment, skipped=notes.all())
+    return Found(environment=environment, owners=owners, skipped=notes.all())
 
 
 def _parsed(prefix: Prefix, notes: Notes) -> list[CondaRecord]:
-    """All records that make sense; of several of one package the one that conda's own name of the file fits."""
+    """All records that make sense; of several of one package the first."""
     by_name: dict[str, CondaRecord] = {}
     for file in prefix.records:
         place = prefix.path / "conda-meta" / file.name
@@ -107,8 +112,7 @@ def _parsed(prefix: Prefix, notes: Notes) -> list[CondaRecord]:
         except RecordError as error:
             notes.add(_note(place, error.message))
             continue
-        package = replace(record.package, layer=file.layer)
-        record = replace(record, package=package)
+        package = record.package
         if file.name != f"{package.name}-{package.version}-{package.build}.json":
             notes.add(_note(place, "its name is not that of the package which it describes"))
         if package.name in by_name:
@@ -117,13 +121,11 @@ def _parsed(prefix: Prefix, notes: Notes) -> list[CondaRecord]:
                 _note(place, f"a second record of {package.name}, beside {other.version} {other.build}: not counted")
             )
             continue
-        by_name[package.name] = record
+        by_name[package.name] = replace(record, package=replace(package, layer=file.layer))
     return list(by_name.values())
 
 
-def _owners(
-    prefix: PurePosixPath, records: Iterable[CondaRecord]
-) -> tuple[dict[PurePosixPath, str], dict[PurePosixPath, str]]:
+def _owners(prefix: PurePosixPath, records: Iterable[CondaRecord]) -> Owners:
     owners: dict[PurePosixPath, str] = {}
     hashes: dict[PurePosixPath, str] = {}
     for record in records:
@@ -138,7 +140,7 @@ def _owners(
                 owners.setdefault(folder, record.package.name)
                 if tail == "/RECORD" and path in record.sha256:
                     hashes[folder] = record.sha256[path]
-    return owners, hashes
+    return Owners(packages=owners, records=hashes)
 
 
 def _overwritten(

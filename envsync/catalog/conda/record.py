@@ -11,39 +11,19 @@ import msgspec
 from msgspec import Struct
 
 from envsync.catalog.bounds import is_path
-from envsync.channels import SUBDIRS, channel_url, split_package_url
+from envsync.channels import SUBDIRS, channel_url, split_package_url, ungrammatical
 from envsync.errors import EnvsyncError, UsageError
 from envsync.model import CondaPackage
+from envsync.paths_data import PathEntry, PathsData, brought
 from envsync.redaction import printable
 from envsync.reference import Digest
 
-NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
-VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9.!+_]{0,199}")
-BUILD = re.compile(r"[A-Za-z0-9_.+]{1,200}")
 _SPEC = re.compile(r"[!-~](?:[ -~]{0,998}[!-~])?")
 _MOST_SPECS = 2_000
-
-_MADE_HERE = frozenset(
-    {"pyc_file", "unix_python_entry_point", "windows_python_entry_point_script", "windows_python_entry_point_exe"}
-)
-"""``path_type`` of files that are made at installation, and are no files of the package."""
 
 
 class RecordError(EnvsyncError):
     """A record that makes no sense; the message says what of it."""
-
-
-class PathEntry(Struct, frozen=True, kw_only=True):
-    """One file of ``paths_data``, version 1."""
-
-    path: str = msgspec.field(name="_path")
-    path_type: str = "hardlink"
-    sha256: str | None = None
-    sha256_in_prefix: str | None = None
-
-
-class _PathsData(Struct, frozen=True, kw_only=True):
-    paths: tuple[PathEntry, ...] = ()
 
 
 class _Raw(Struct, frozen=True, kw_only=True):
@@ -63,7 +43,7 @@ class _Raw(Struct, frozen=True, kw_only=True):
     depends: tuple[str, ...] = ()
     constrains: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
-    paths_data: _PathsData | None = None
+    paths_data: PathsData | None = None
 
 
 class CondaRecord(Struct, frozen=True, kw_only=True):
@@ -88,12 +68,11 @@ def parse_record(data: bytes) -> CondaRecord:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise RecordError(f"no record of conda's: {printable(str(error))[:200]}") from error
     build = raw.build or raw.build_string
-    for what, grammar, value in (("name", NAME, raw.name), ("version", VERSION, raw.version), ("build", BUILD, build)):
-        if not grammar.fullmatch(value):
-            raise RecordError(f"the {what} “{printable(value[:100])}” is none")
+    if wrong := ungrammatical(raw.name, raw.version, build):
+        raise RecordError(f"the {wrong[0]} “{printable(wrong[1][:100])}” is none")
     channel, subdir, url = _origin(raw, build)
     entries = _entries(raw)
-    own = [entry for entry in entries if entry.path_type not in _MADE_HERE and not entry.path.endswith(".pyc")]
+    own = brought(entries)
     package = CondaPackage(
         name=raw.name.lower(),
         version=raw.version,
@@ -114,7 +93,7 @@ def parse_record(data: bytes) -> CondaRecord:
     return CondaRecord(
         package=package,
         files=tuple(entry.path for entry in own),
-        sha256={e.path: known for e in own if (known := e.sha256_in_prefix or e.sha256) is not None},
+        sha256={entry.path: known for entry in own if (known := entry.installed_sha256) is not None},
     )
 
 

@@ -9,19 +9,15 @@ import json
 import re
 from collections import Counter
 
-from envsync.channels import channel_name, split_package_url
+from envsync.channels import CHANNEL_NAME, PACKAGE_NAME, channel_name, split_package_url, ungrammatical
 from envsync.errors import UnsafeValueError
 from envsync.model import CondaEnvironment, CondaPackage
 from envsync.redaction import printable
 from envsync.reference import Platform
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}")
-_VERSION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+!]{0,199}")
-_BUILD = re.compile(r"[A-Za-z0-9_.+]{1,200}")
 _DEPENDENCY = re.compile(r"(?:[A-Za-z0-9_./-]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(?P<rest>[ <>=!~\[*][ -~]*)?")
 # No "$": clients fill in the reader's variables. No "#": what follows would be taken for the hash.
 _URL = re.compile(r"(?:https?|file)://[A-Za-z0-9._~%+=:,!/-]+")
-_CHANNEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9._-]+)*")
 _TOKEN = re.compile(r"/t/[^/]+")
 _HEX = {32: re.compile(r"[0-9a-f]{32}"), 64: re.compile(r"[0-9a-f]{64}")}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.+!/=-]*")
@@ -49,13 +45,8 @@ def checked(package: CondaPackage) -> CondaPackage:
     Raises:
         UnsafeValueError: one of them is not.
     """
-    for what, value, grammar in (
-        ("name", package.name, _NAME),
-        ("version", package.version, _VERSION),
-        ("build", package.build, _BUILD),
-    ):
-        if not grammar.fullmatch(value):
-            raise _unsafe(package.name, what, value)
+    if wrong := ungrammatical(package.name, package.version, package.build):
+        raise _unsafe(package.name, *wrong)
     return package
 
 
@@ -119,7 +110,7 @@ def channels(environment: CondaEnvironment) -> tuple[str, ...]:
     """
     named = environment.channels or tuple(dict.fromkeys(channel_name(p.channel) for p in environment.packages))
     for channel in named:
-        if not (_CHANNEL.fullmatch(channel) or _URL.fullmatch(channel)) or {"t", ".", ".."} & {*channel.split("/")}:
+        if not (CHANNEL_NAME.fullmatch(channel) or _URL.fullmatch(channel)) or {"t", ".", ".."} & {*channel.split("/")}:
             plain = _TOKEN.sub("/t/withheld", channel.rpartition("@")[2])
             raise _unsafe("channels", "channel", plain)
     return named
@@ -134,7 +125,7 @@ def subdir_of(environment: CondaEnvironment, platform: Platform | None = None) -
     counted = Counter(p.subdir for p in environment.packages if p.subdir != "noarch")
     if counted:
         subdir = min(counted, key=lambda name: (-counted[name], name))
-        if not _NAME.fullmatch(subdir):
+        if not PACKAGE_NAME.fullmatch(subdir):
             raise _unsafe("subdir", "subdir", subdir)
         return subdir
     return _SUBDIR.get(platform.architecture) if platform is not None and platform.os == "linux" else None

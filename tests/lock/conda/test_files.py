@@ -33,7 +33,7 @@ PACKAGES = (
 )
 WHEEL = "https://example.org/wheels/lib-2.0-py3-none-any.whl"
 FROM_CONDA = distribution(
-    "certifi", "2019.3.9", conda="certifi", origin=ArchiveOrigin(url="file:///work/conda-bld/certifi_1/work")
+    "certifi", "2019.3.9", conda="certifi", origin=ArchiveOrigin(url="file:///tmp/build/80754af9/certifi_1/work")
 )
 BY_PIP = (
     distribution("td-client", "1.0"),
@@ -214,7 +214,9 @@ def test_what_conda_installed_is_never_commented_out():
             "certifi==2019.3.9",
         ]
         assert b"# A conda environment: its conda packages are in environment.yml" in files[name]
-    folder = msgspec.structs.replace(FROM_CONDA, origin=DirectoryOrigin(url="file:///work/conda-bld/certifi_1/work"))
+    folder = msgspec.structs.replace(
+        FROM_CONDA, origin=DirectoryOrigin(url="file:///tmp/build/80754af9/certifi_1/work")
+    )
     assert render_lock(conda_snapshot(distributions=(folder,)))["requirements.txt"].decode().splitlines()[-2:] == [
         "# of the conda package certifi",
         "certifi==2019.3.9",
