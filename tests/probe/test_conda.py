@@ -1,0 +1,64 @@
+"""A conda prefix, described by old and new Pythons as it is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from envsync.catalog import conda
+from envsync.files import HostTree
+from envsync.model import Interpreter
+from envsync.probe.conda import find_conda
+from tests.probe.asking import VERSIONS, find, pyenv_python
+
+HASH = "a" * 64
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    folder = tmp_path / "root" / "env"
+    meta = folder / "conda-meta"
+    meta.mkdir(parents=True)
+    (folder / "lib").mkdir()
+    (folder / "lib" / "here.py").write_text("x = 1\n")
+    (folder / "lib" / "dangling").symlink_to("nowhere")
+    names = ["lib/here.py", "lib/dangling", "lib/gone-\u00e9.py"]
+    entry = {"version": "1.0", "build": "0", "files": names}
+    old = {**entry, "name": "old", "url": "https://conda.example/c/noarch/old-1.0-0.conda"}
+    paths = [{"_path": name, "sha256": HASH, "sha256_in_prefix": HASH, "size_in_bytes": 1} for name in names]
+    new = {
+        **entry,
+        "name": "new",
+        "url": "https://conda.example/c/noarch/new-1.0-0.conda",
+        "paths_data": {"paths": paths},
+    }
+    for record in (old, new):
+        (meta / f"{record['name']}-1.0-0.json").write_text(json.dumps(record))
+    (meta / "broken-1-0.json").write_text("{")
+    (meta / "history").write_text("# update specs: ['new', 'old']\n")
+    (folder / ".condarc").write_text("channels: [https://u:secret@conda.example/c]\n")
+    return folder
+
+
+@pytest.mark.parametrize("minor", VERSIONS)
+def test_it_is_described_as_it_is_read(minor: str, prefix: Path) -> None:
+    path = PurePosixPath(prefix)
+    interpreters = [Interpreter(version="3.7.3", prefix=path)]
+    asked = find_conda(find(pyenv_python(minor), prefix.parent).conda, interpreters, ())
+    assert asked == conda.find_conda(HostTree(), [path], interpreters)
+    (environment,), _, skipped = asked
+    assert {package.name: package.missing for package in environment.packages} == {
+        "new": ("lib/gone-\u00e9.py",),
+        "old": ("lib/gone-\u00e9.py",),
+    }
+    assert environment.channels == ("https://conda.example/c",)
+    assert [one.subject for one in skipped] == ["broken-1-0.json"]
+
+
+def test_a_condarc_beyond_all_bounds_is_noted_and_not_parsed(prefix: Path) -> None:
+    (prefix / ".condarc").write_text("channels: [conda-forge]\n" + "#" * 100_000)
+    interpreters = [Interpreter(version="3.7.3", prefix=PurePosixPath(prefix))]
+    _, _, skipped = find_conda(find(pyenv_python("3.11"), prefix.parent).conda, interpreters, ())
+    assert any("larger than 65536 bytes" in one.reason for one in skipped)
