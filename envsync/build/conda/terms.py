@@ -1,0 +1,121 @@
+"""Whether the user accepted the terms of service of Anaconda's channels: records that ``conda tos`` keeps.
+
+Follows the plugin that writes them, https://github.com/anaconda/conda-anaconda-tos. Nothing is ever accepted here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from envsync.build.conda.condarc import conda_root, expanded
+from envsync.channels import channel_url
+from envsync.errors import BuildError, UsageError
+
+_ASKS = "https://repo.anaconda.com/pkgs/"
+_LIMIT = 1024 * 1024  # the whole text of the terms is in a record
+_LEGAL = "https://www.anaconda.com/legal"
+
+
+class _Stored(msgspec.Struct):
+    base_url: str
+    tos_accepted: bool
+    version: datetime
+
+
+class _Answer(NamedTuple):
+    version: datetime
+    accepted: bool
+
+
+def unaccepted(
+    urls: Iterable[str],
+    environ: Mapping[str, str],
+    home: Path,
+    *,
+    accept_terms: bool,
+    root: Path = Path("/"),
+) -> tuple[str, ...]:
+    """Those of ``urls``, without credentials, that ask for terms which the user did not accept.
+
+    Args:
+        urls: where packages will be fetched from.
+        environ: of the process.
+        home: the user's home folder.
+        accept_terms: :attr:`~envsync.build.conda.settings.CondaSettings.accept_terms`; a recorded refusal outweighs it.
+        root: where ``/etc`` and ``/var`` are.
+    """
+    asking = [plain for plain in map(_plain, urls) if plain.startswith(_ASKS)]
+    if not asking:
+        return ()
+    answers = _answers(environ, home, root)
+    return tuple(
+        url for url in dict.fromkeys(asking) if not (answers[url].accepted if url in answers else accept_terms)
+    )
+
+
+def terms_error(channels: Sequence[str]) -> BuildError:
+    """What to say of channels that :func:`unaccepted` named."""
+    accept = " ".join(f"--channel {channel}" for channel in channels)
+    return BuildError(
+        f"{', '.join(channels)}: the terms of service of Anaconda are not accepted"
+        " (expected before anything is fetched)",
+        hint=f"Read {_LEGAL}, then accept them: conda tos accept --override-channels {accept}; without conda,"
+        " CONDA_PLUGINS_AUTO_ACCEPT_TOS=yes says the same. Or take the packages from a mirror: --channel URL, or"
+        " default_channels in ~/.condarc.",
+    )
+
+
+def _plain(url: str) -> str:
+    try:
+        return channel_url(url)
+    except UsageError:
+        return ""
+
+
+def _answers(environ: Mapping[str, str], home: Path, root: Path) -> Mapping[str, _Answer]:
+    """The answer to the newest terms of each channel; of two to the same, that in the folder which counts more."""
+    found: dict[str, _Answer] = {}
+    for folder in dict.fromkeys(_folders(environ, home, root)):
+        for stored in _stored(folder):
+            version = stored.version if stored.version.tzinfo else stored.version.replace(tzinfo=timezone.utc)
+            url = _plain(stored.base_url)
+            if url not in found or version > found[url].version:
+                found[url] = _Answer(version, stored.tos_accepted)
+    return found
+
+
+def _folders(environ: Mapping[str, str], home: Path, root: Path) -> Iterator[Path]:
+    """What counts most first."""
+    yield root / "etc/conda/tos"
+    yield root / "var/lib/conda/tos"
+    if (conda := conda_root(environ)) is not None:
+        yield conda / "conda-meta/tos"
+    if environ.get("XDG_CONFIG_HOME"):
+        yield Path(environ["XDG_CONFIG_HOME"]) / "conda/tos"
+    yield home / ".config/conda/tos"
+    yield home / ".conda/tos"
+    if environ.get("CONDA_PREFIX"):
+        yield Path(environ["CONDA_PREFIX"]) / "conda-meta/tos"
+    if environ.get("CONDATOS"):
+        own = expanded(environ["CONDATOS"], environ)
+        yield Path(f"{home}{own[1:]}" if own.startswith("~/") else own)
+
+
+def _stored(folder: Path) -> Iterator[_Stored]:
+    try:
+        files = sorted(folder.glob("*/*.json"))
+    except OSError:
+        return
+    for file in files:
+        # What cannot be read is no acceptance: the plugin takes it for missing, too.
+        try:
+            with file.open("rb") as stream:
+                data = stream.read(_LIMIT)
+            yield msgspec.json.decode(data, type=_Stored)
+        except (OSError, msgspec.DecodeError):
+            continue
