@@ -19,6 +19,7 @@ from envsync.errors import UsageError
 from envsync.redaction import printable
 
 _CHANNEL = re.compile(r"(?:https?|file)://[!\"$->@-Z\\^-~]+")  # as of envsync.channels, but without ? and #
+_TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
 _UNSET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAMES_OF_DEFAULTS = frozenset(url.rpartition("/")[2] for url in DEFAULT_CHANNELS)
 _SYSTEM_CERTIFICATES = ("truststore", "<system>")
@@ -168,7 +169,7 @@ def _mirrors(condarc: Condarc) -> Iterator[tuple[str, Replacement]]:
     """What counts least comes first."""
     alias = ALIAS
     if (text := condarc.text("channel_alias")) and text[0].rstrip("/") != ALIAS:
-        alias = text[0].rstrip("/")
+        alias = _token_last(text[0])
         yield ALIAS, Replacement(urls=(alias,), said_by=text[1])
     yield from _mirrors_of_defaults(condarc, alias)
     for name, (value, where) in condarc.mapping("custom_multichannels").items():
@@ -176,7 +177,7 @@ def _mirrors(condarc: Condarc) -> Iterator[tuple[str, Replacement]]:
             urls = tuple(_located(one, alias) for one in texts_of(where, value, condarc.environ))
             yield _own_url(name), Replacement(urls=urls, said_by=where)
     for name, (value, where) in condarc.mapping("custom_channels").items():
-        base = text_of(where, value, condarc.environ).rstrip("/")
+        base = _token_last(text_of(where, value, condarc.environ))
         url = f"{base if '://' in base else alias}/{name.strip('/')}"
         yield _own_url(name), Replacement(urls=(url,), said_by=where)
     for name, (value, where) in condarc.mapping("mirrored_channels").items():
@@ -205,6 +206,13 @@ def _mirrors_of_defaults(condarc: Condarc, alias: str) -> Iterator[tuple[str, Re
     for channel in DEFAULT_CHANNELS:
         if urls := by_name[_last(channel)] or whole:
             yield channel, Replacement(urls=urls, said_by=listed[0][1])
+
+
+def _token_last(base: str) -> str:
+    """As conda has it, wherever a token is written, it comes before the name of the channel."""
+    plain = _TOKEN.sub("", base).rstrip("/")
+    token = _TOKEN.search(base)
+    return f"{plain}{token[0]}" if token else plain
 
 
 def _own_url(name: str) -> str:
