@@ -16,6 +16,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from envsync.build.conda.condarc import conda_root
+from envsync.build.conda.settings import CondaSettings
 from envsync.build.failure import last_lines
 from envsync.errors import BuildError, CommandError
 from envsync.process import run
@@ -28,6 +29,7 @@ EXPLICIT = "explicit.txt"
 """How the list must be called: conda tells what a file is by its name."""
 
 _VARIABLES = {"conda": ("CONDA_EXE",), "mamba": ("MAMBA_EXE",), "micromamba": ("MAMBA_EXE",)}
+_PACKAGE = re.compile(r"^(?P<channel>(?:https?|file)://\S+)(?P<rest>/[^/\s]+/[^/\s]+)$", re.MULTILINE)
 _TOKEN = re.compile(r"/t/(?:<TOKEN>|[^/\s'\">]+)(?=/)")
 _ENVIRONMENT: Mapping[str, str | None] = {
     "CONDA_JSON": None,
@@ -129,6 +131,19 @@ def find_client(client: Client, environ: Mapping[str, str]) -> Path:
         f"{client}: not found on this machine",
         hint=f"Install it, or put its folder into PATH. Without --backend {client}, envsync installs packages itself.",
     )
+
+
+def fetched_from(explicit: str, settings: CondaSettings) -> str:
+    """An explicit list with each URL as the user's configuration has it; of several mirrors, the first.
+
+    Args:
+        explicit: as :func:`envsync.lock.conda.explicit.render_explicit` makes it.
+        settings: the user's; what is returned holds their credentials.
+
+    Raises:
+        UsageError: the configuration names what cannot be fetched from.
+    """
+    return _PACKAGE.sub(lambda found: f"{settings.places(found['channel'])[0]}{found['rest']}", explicit)
 
 
 def create_command(

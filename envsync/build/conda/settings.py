@@ -20,6 +20,8 @@ from envsync.redaction import printable
 
 _CHANNEL = re.compile(r"(?:https?|file)://[!\"$->@-Z\\^-~]+")  # as of envsync.channels, but without ? and #
 _TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
+_ELSEWHERE = re.compile(r"/(?:\.|%2e){1,2}(?=/|$)", re.IGNORECASE)
+"""In a lock's channel, leads out of what its URL begins with: no mirror, and no place for credentials."""
 _UNSET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _NAMES_OF_DEFAULTS = frozenset(url.rpartition("/")[2] for url in DEFAULT_CHANNELS)
 _SYSTEM_CERTIFICATES = ("truststore", "<system>")
@@ -60,6 +62,8 @@ class CondaSettings(Struct, frozen=True, kw_only=True):
             UsageError: the configuration names what cannot be fetched from.
         """
         plain = channel.rstrip("/")
+        if _ELSEWHERE.search(plain):
+            return (plain,)
         key = _longest(self.mirrors, plain)
         if key is None:
             return (self._with_credentials(plain),)

@@ -17,8 +17,10 @@ from envsync.build.conda.own_client import (
     create_command,
     create_prefix,
     explain,
+    fetched_from,
     find_client,
 )
+from envsync.build.conda.settings import CondaSettings, Replacement
 from envsync.errors import BuildError
 
 OUTPUTS = Path(__file__).parent / "outputs"
@@ -124,6 +126,23 @@ def test_command_lines() -> None:
             *(Path("/m"), "create", "--yes", "--quiet"),
             *common,
         ]
+
+
+def test_the_list_names_the_mirrors() -> None:
+    settings = CondaSettings(
+        mirrors={"https://conda.anaconda.org": Replacement(urls=("https://corp/t/tk", "https://two"), said_by="f")}
+    )
+    explicit = (
+        "# of https://conda.anaconda.org/x\n@EXPLICIT\n"
+        "https://conda.anaconda.org/conda-forge/noarch/a-1-0.conda#0123\n"
+        "https://repo.anaconda.com/pkgs/main/linux-64/b-1-0.tar.bz2\n"
+    )
+
+    assert fetched_from(explicit, settings) == (
+        "# of https://conda.anaconda.org/x\n@EXPLICIT\n"
+        "https://corp/t/tk/conda-forge/noarch/a-1-0.conda#0123\n"
+        "https://repo.anaconda.com/pkgs/main/linux-64/b-1-0.tar.bz2\n"
+    )
 
 
 def test_a_run(tmp_path: Path) -> None:

@@ -126,6 +126,14 @@ def test_credentials_of_channels_are_sent_to_that_channel_alone(load: Load) -> N
     assert shown("https://[") == "https://["
 
 
+@pytest.mark.parametrize("rest", ["..", "../other", "x/../../other", "%2e%2E/other", "."])
+def test_a_lock_leads_no_credentials_elsewhere(load: Load, rest: str) -> None:
+    settings = load("channels: ['https://u:p@host/team']\nchannel_alias: https://u:p@corp/conda")
+
+    for channel in (f"https://host/team/{rest}", f"https://conda.anaconda.org/{rest}"):
+        assert settings.places(channel) == (channel,)
+
+
 def test_mirrors_get_the_credentials_of_channels(load: Load) -> None:
     settings = load("channels: ['https://u:p@corp/conda']\nchannel_alias: https://corp/conda")
 

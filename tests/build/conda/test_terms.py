@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +21,7 @@ FORGE = "https://conda.anaconda.org/conda-forge"
 def record(folder: Path, channel: str, accepted: bool, version: str = "2025-07-15T00:00:00Z") -> None:
     """As ``conda tos accept`` and ``conda tos reject`` of conda-anaconda-tos write it."""
     name = hashlib.sha256(channel.removeprefix("https://").replace("/", "", 1).encode()).hexdigest()
-    file = folder / name / f"{version[:10]}.json"
+    file = folder / name / f"{datetime.fromisoformat(version.replace('Z', '+00:00')).timestamp()}.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "version": version,
