@@ -157,6 +157,9 @@ class _Handler(SimpleHTTPRequestHandler):
 
 # --- installing from it ------------------------------------------------------------------------------
 
+_COPIES = "allow-hard-links = false\n"
+"""A test may change what it installed: nothing may be linked with the packages that all tests share."""
+
 
 def install(
     prefix: Path,
@@ -184,21 +187,24 @@ def install(
         rattler.install(
             list(packages),
             prefix,
-            cache_dir=cache or cache_folder() / "conda-pkgs",
+            cache_dir=cache or channel_folder().with_suffix(".pkgs"),
             client=client,
             show_progress=False,
             execute_link_scripts=link_scripts,
+            config=rattler.config.Config.from_toml(_COPIES),
             alternative_target_prefix=target or None,
         )
     )
-    write_history(prefix, packages, requested)
+    write_history(prefix, target or str(prefix), packages, requested)
 
 
-def write_history(prefix: Path, packages: Sequence[rattler.RepoDataRecord], requested: Sequence[str]) -> None:
-    """``conda-meta/history`` of an environment that was made at once, as conda 23 writes it."""
+def write_history(
+    prefix: Path, named: str, packages: Sequence[rattler.RepoDataRecord], requested: Sequence[str]
+) -> None:
+    """``conda-meta/history`` of an environment that was made at once as ``named``, as conda 23 writes it."""
     lines = [
         "==> 2023-11-14 22:13:20 <==",
-        f"# cmd: /opt/conda/bin/conda create -p {prefix}",
+        f"# cmd: /opt/conda/bin/conda create -p {named}",
         "# conda version: 23.9.0",
     ]
     lines += sorted(

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -87,6 +87,8 @@ class Recipe:
     """``name==version``, complete: fetched by this machine, mounted read-only at ``/mnt``."""
     files: Mapping[str, str] = field(default_factory=dict)
     """Text files mounted read-only at ``/media``."""
+    folder: Callable[[], Path] | None = None
+    """Makes a folder whose name tells what is in it; mounted read-only at ``/boot``."""
     changes: tuple[str, ...] = ()
     """Dockerfile instructions for ``docker commit``."""
     network: Literal["none", "host"] = "none"
@@ -103,6 +105,8 @@ class Recipe:
         parts += [f"{name}\0{text}" for name, text in sorted(self.files.items())]
         if "/srv" in self.script:
             parts.append(pyenv_python(self.python).name)
+        if self.folder is not None:
+            parts.append(self.folder().name)
         digest = hashlib.sha256("\0\0".join(parts).encode()).hexdigest()
         return f"{NAMESPACE}/{self.name}:{digest[:12]}"
 
@@ -164,6 +168,8 @@ def _build_layer(recipe: Recipe, parent: str, tag: str) -> None:
         mounts.append((pyenv_python(recipe.python), "/srv"))
     if recipe.files:
         mounts.append((_write_files(recipe.files), "/media"))
+    if recipe.folder is not None:
+        mounts.append((recipe.folder(), "/boot"))
     binds = [f"--volume={source}:{target}:ro" for source, target in mounts]
     name = f"{NAMESPACE}-build-{secrets.token_hex(6)}"
     changes = (f"--change={change}" for change in ('CMD ["python3"]', *recipe.changes))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 from tests.imagekit import projects
+from tests.imagekit.conda_prefixes import prefixes_folder
 from tests.imagekit.engine import Recipe, build, engine_problem
 from tests.imagekit.server import PORT_VARIABLE, Server
 
@@ -250,6 +251,21 @@ CONDA = Recipe(
 )
 """A prefix with conda's records of what is in it, a package cache, a lost file, and pip over one of the packages."""
 
+CONDA_CHANNEL = Recipe(
+    name="conda-channel",
+    parent=BASE,
+    python="3.9",
+    wheels=pins("idna==3.6 MarkupSafe==2.1.5"),
+    folder=prefixes_folder,
+    script="""
+cp -R --preserve=mode,timestamps,links --no-dereference /boot/conda /opt/
+/opt/conda/bin/pip install --quiet idna markupsafe
+/opt/conda/envs/other/bin/python -B -c 'import six'
+""",
+    changes=("ENV PATH=/opt/conda/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",),
+)
+"""Two environments, as rattler installed them from a real channel; two distributions of pip's on top in one."""
+
 NOPIP = Recipe(
     name="nopip",
     parent=interpreter("3.13"),
@@ -370,6 +386,7 @@ RECIPES: dict[str, Recipe | Callable[[], Recipe]] = {
     "py27": PY27,
     "nopip": NOPIP,
     "conda": CONDA,
+    "conda_channel": CONDA_CHANNEL,
     "inconsistent": INCONSISTENT,
     "relayered": RELAYERED,
     "origins": lambda: origins(int(os.environ[PORT_VARIABLE])),

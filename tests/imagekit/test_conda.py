@@ -128,6 +128,11 @@ def test_the_prefix_is_written_into_files_of_both_kinds(prefix: Path) -> None:
 
 
 @pytest.mark.network
+def test_a_prefix_shares_no_file_with_another(prefix: Path) -> None:
+    assert {path.lstat().st_nlink for path in prefix.rglob("*") if path.is_file() and not path.is_symlink()} == {1}
+
+
+@pytest.mark.network
 def test_scripts_of_packages_are_run_when_asked(served: Served, prefix: Path, tmp_path: Path) -> None:
     assert not (prefix / "share/demo-hook/linked.txt").exists()
     install(tmp_path / "other", records("demo-hook"), served, link_scripts=True)

@@ -6,6 +6,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,13 @@ def test_a_tag_changes_with_its_recipe_and_with_its_parent() -> None:
         replace(child, parent=replace(base, script="perl")).tag,
     }
     assert len(tags) == 5
+
+
+def test_a_tag_changes_with_the_folder_that_is_mounted(tmp_path: Path) -> None:
+    def tag(folder: Path) -> str:
+        return engine.Recipe(name="child", parent=recipes.BASE, script="true", folder=lambda: folder).tag
+
+    assert tag(tmp_path / "one") != tag(tmp_path / "other")
 
 
 def test_nothing_of_the_build_is_in_the_config(slim_image: str) -> None:
@@ -89,6 +97,17 @@ def test_images_start_their_python(image: Images, name: str) -> None:
     program = "import ssl, sys; print('%d.%d' % sys.version_info[:2])"
     interpreter = "python" if name == "py27" else "python3"
     assert engine.run_in(image(name), interpreter, "-c", program).strip() == versions[name]
+
+
+def test_conda_channel_image_has_two_environments_and_what_pip_added(conda_channel_image: str) -> None:
+    program = "import ssl, sys; print(sys.prefix)"
+    assert engine.run_in(conda_channel_image, "python", "-c", program).strip() == "/opt/conda"
+    other = "/opt/conda/envs/other"
+    assert engine.run_in(conda_channel_image, f"{other}/bin/python", "-c", program).strip() == other
+    assert engine.run_in(conda_channel_image, "demo-prefix").strip() == "/opt/conda"
+    assert engine.run_in(conda_channel_image, "demo-where").strip() == "/opt/conda/share/demo-tool"
+    listed = engine.pip_freeze(conda_channel_image, "python")
+    assert {"idna==3.6", "MarkupSafe==2.1.5", "six==1.16.0", "tabulate==0.9.0"} < set(listed)
 
 
 def test_nopython_image_has_none(nopython_image: str) -> None:
