@@ -184,7 +184,12 @@ def describe_prefix(prefix):
         absent += [path for path in paths if is_absent(prefix, path)]
     for name in ("history", "pinned"):
         notes.look(os.path.join(meta, name))
-    for path in ("/etc/conda/.condarc", "/etc/conda/condarc", "/root/.condarc", os.path.join(prefix, ".condarc")):
+    folders = [prefix]
+    if os.path.basename(os.path.dirname(prefix)) == "envs":
+        folders.append(os.path.dirname(os.path.dirname(prefix)))  # of the conda that made it
+    for folder in folders:
+        notes.look(os.path.join(folder, ".condarc"))
+    for path in ("/etc/conda/.condarc", "/etc/conda/condarc", "/root/.condarc"):
         notes.look(path)
     return {"prefix": prefix, "records": records, "absent": absent, "files": notes.seen}
 

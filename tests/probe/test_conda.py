@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -55,6 +56,19 @@ def test_it_is_described_as_it_is_read(minor: str, prefix: Path) -> None:
     }
     assert environment.channels == ("https://conda.example/c",)
     assert [one.subject for one in skipped] == ["broken-1-0.json"]
+
+
+@pytest.mark.parametrize("minor", VERSIONS)
+def test_an_environment_has_the_channels_of_the_conda_that_made_it(minor: str, prefix: Path) -> None:
+    other = prefix / "envs" / "other"
+    shutil.copytree(prefix / "conda-meta", other / "conda-meta")
+    (prefix / ".condarc").write_text("channels: [zebra, https://conda.example/c]\n")
+    path = PurePosixPath(other)
+    interpreters = [Interpreter(version="3.7.3", prefix=path)]
+    asked = find_conda(find(pyenv_python(minor), other.parent).conda, interpreters, ())
+    assert asked == conda.find_conda(HostTree(), [path], interpreters)
+    (environment,), _, _ = asked
+    assert environment.channels == ("zebra", "https://conda.example/c")
 
 
 def test_a_condarc_beyond_all_bounds_is_noted_and_not_parsed(prefix: Path) -> None:

@@ -145,6 +145,7 @@ def assemble(
     places = (
         (home or _ROOT) / ".condarc",
         path / ".condarc",
+        *([path.parent.parent / ".condarc"] if path.parent.name == "envs" else []),  # of the conda that made it
         PurePosixPath("/etc/conda/condarc"),
         PurePosixPath("/etc/conda/.condarc"),
     )
