@@ -15,12 +15,14 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import BinaryIO
 
 import rattler
 from rattler.index import index_fs
 from rattler.networking import Client, MirrorMiddleware
+from rattler.platform import SubdirLiteral
 
 from tests.imagekit import conda_contents, conda_package
 from tests.imagekit.faulty import Proxy, Script, faulty
@@ -157,6 +159,39 @@ class _Handler(SimpleHTTPRequestHandler):
 
 # --- installing from it ------------------------------------------------------------------------------
 
+
+def solve(
+    specs: Sequence[str],
+    served: Served,
+    *,
+    channels: Sequence[str] = (f"{BASE}/main", f"{BASE}/extra"),
+    platform: SubdirLiteral = "linux-64",
+    virtual: Sequence[str] = ("__glibc=2.36",),
+) -> list[rattler.RepoDataRecord]:
+    """The records that rattler chooses for match specs; it looks into no cache of this user's."""
+
+    async def solved(cache: str) -> list[rattler.RepoDataRecord]:
+        return await rattler.solve(
+            channels,
+            [rattler.MatchSpec(one) for one in specs],  # a plain string may not be ``name=version=build``
+            gateway=rattler.Gateway(cache_dir=Path(cache), client=client_for(served)),
+            platforms=[platform, "noarch"],
+            virtual_packages=[_virtual(*one.split("=")) for one in virtual],
+        )
+
+    with TemporaryDirectory() as cache:
+        return asyncio.run(solved(cache))
+
+
+def client_for(served: Served) -> Client:
+    """Downloads from ``served`` what is to be had from :data:`BASE`."""
+    return Client([MirrorMiddleware({BASE: [served.url]})])
+
+
+def _virtual(name: str, version: str) -> rattler.GenericVirtualPackage:
+    return rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(version), rattler.BuildString("0"))
+
+
 _COPIES = "allow-hard-links = false\n"
 """A test may change what it installed: nothing may be linked with the packages that all tests share."""
 
@@ -182,13 +217,12 @@ def install(
         link_scripts: run the scripts that packages bring for it.
         cache: where packages are unpacked; one that all tests share by default.
     """
-    client = Client([MirrorMiddleware({BASE: [served.url]})])
     asyncio.run(
         rattler.install(
             list(packages),
             prefix,
             cache_dir=cache or channel_folder().with_suffix(".pkgs"),
-            client=client,
+            client=client_for(served),
             show_progress=False,
             execute_link_scripts=link_scripts,
             config=rattler.config.Config.from_toml(_COPIES),

@@ -15,8 +15,9 @@ from urllib.error import HTTPError
 
 import pytest
 import rattler
+from rattler.platform import SubdirLiteral
 
-from tests.imagekit.conda_channel import BASE, Served, channel_folder, install, records, serve
+from tests.imagekit.conda_channel import BASE, Served, channel_folder, install, records, serve, solve
 from tests.imagekit.conda_package import PLACEHOLDER, Entry, Package, build_package, script, write_package
 from tests.imagekit.faulty import Answer, Corrupt, Truncate, on
 from tests.imagekit.machine import MissingToolError
@@ -78,21 +79,17 @@ def test_the_index_knows_every_package(served: Served) -> None:
 
 
 @pytest.mark.network
-@pytest.mark.parametrize(("platform", "machine"), [("linux-64", "__glibc"), ("osx-arm64", "__osx")])
-def test_a_solver_has_a_choice_and_other_platforms(
-    platform: rattler.platform.SubdirLiteral, machine: str, served: Served
-) -> None:
-    async def solve(*specs: str) -> dict[str, str]:
-        name, version = rattler.PackageName(machine), rattler.Version("12")
-        virtual = rattler.GenericVirtualPackage(name, version, rattler.BuildString("0"))
-        channels, platforms = [f"{served.url}/main"], [rattler.Subdir(platform), rattler.Subdir("noarch")]
-        solved = await rattler.solve(channels, specs, platforms=platforms, virtual_packages=[virtual])
-        return {one.name.normalized: str(one.version) for one in solved}
+@pytest.mark.parametrize(("platform", "machine"), [("linux-64", "__glibc=2.36"), ("osx-arm64", "__osx=12")])
+def test_a_solver_has_a_choice_and_other_platforms(platform: SubdirLiteral, machine: str, served: Served) -> None:
+    def versions(*specs: str) -> dict[str, str]:
+        found = solve(specs, served, platform=platform, virtual=[machine])
+        assert {one.subdir for one in found} == {platform, "noarch"}
+        return {one.name.normalized: str(one.version) for one in found}
 
-    newest = asyncio.run(solve("demo-tool", "pip"))
+    newest = versions("demo-tool", "pip")
     assert newest["demo-lib"] == "1.1"
     assert {"python", "openssl", "ca-certificates", "tzdata", "setuptools", "wheel"} < newest.keys()
-    assert asyncio.run(solve("demo-tool", "demo-lib=1.0"))["demo-lib"] == "1.0"
+    assert versions("demo-tool", "demo-lib=1.0")["demo-lib"] == "1.0"
 
 
 @pytest.mark.network
