@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from rattler.package import PathsJson
 
 from envsync.lock.store import read_lock, without_layers
 from envsync.model import CondaPackage, Snapshot
-from envsync.reference import Digest
 from tests.end_to_end.program import envsync
-from tests.imagekit.conda_channel import BASE, channel_folder
+from tests.imagekit.conda_channel import BASE, described
 from tests.imagekit.conda_prefixes import OTHER, OTHER_PACKAGES, OTHER_REQUESTED, PACKAGES, PREFIX, REQUESTED
 
 pytestmark = [pytest.mark.engine, pytest.mark.network]
@@ -66,7 +60,7 @@ def test_both_environments_are_described(pulled: Callable[[Method], Snapshot]) -
 def test_every_record_is_that_of_the_channel(pulled: Callable[[Method], Snapshot]) -> None:
     for environment in pulled("both").conda:
         for package in environment.packages:
-            assert without_layer(package) == expected(package.url), package.name
+            assert without_layer(package) == described(package.url), package.name
 
 
 def test_only_what_pip_brought_belongs_to_no_conda_package(pulled: Callable[[Method], Snapshot]) -> None:
@@ -80,37 +74,3 @@ def test_only_what_pip_brought_belongs_to_no_conda_package(pulled: Callable[[Met
 def without_layer(package: CondaPackage) -> CondaPackage:
     assert package.layer is not None
     return replace(package, layer=None)
-
-
-def expected(url: str) -> CondaPackage:
-    """What the channel's index and the package itself tell of the package at ``url``."""
-    channel, subdir, name = url.rsplit("/", 2)
-    folder = channel_folder() / channel.removeprefix(f"{BASE}/") / subdir
-    index = json.loads((folder / "repodata.json").read_text())
-    row: dict[str, Any] = {**index["packages"], **index["packages.conda"]}[name]
-    data = (folder / name).read_bytes()
-    paths = {
-        _in_prefix(str(entry.relative_path)): entry for entry in PathsJson.from_package_archive(folder / name).paths
-    }
-    lines = sorted(f"{path}\0{(entry.sha256 or b'').hex()}\n" for path, entry in paths.items())
-    return CondaPackage(
-        name=row["name"],
-        version=row["version"],
-        build=row["build"],
-        build_number=row["build_number"],
-        channel=channel,
-        subdir=subdir,
-        url=url,
-        md5=hashlib.md5(data).hexdigest(),
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
-        noarch=row.get("noarch"),
-        depends=tuple(row["depends"]),
-        constrains=tuple(row.get("constrains", ())),
-        files=len(paths),
-        paths=Digest("sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()),
-    )
-
-
-def _in_prefix(path: str) -> str:
-    return re.sub("^site-packages/", "lib/python3.9/site-packages/", path)

@@ -9,6 +9,8 @@ import asyncio
 import base64
 import hashlib
 import io
+import json
+import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,13 +19,16 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import rattler
 from rattler.index import index_fs
 from rattler.networking import Client, MirrorMiddleware
+from rattler.package import PathsJson
 from rattler.platform import SubdirLiteral
 
+from envsync.model import CondaPackage
+from envsync.reference import Digest
 from tests.imagekit import conda_contents, conda_package
 from tests.imagekit.faulty import Proxy, Script, faulty
 from tests.imagekit.machine import cache_folder, locked
@@ -85,6 +90,40 @@ def _choose(found: list[rattler.RepoDataRecord], wanted: str) -> rattler.RepoDat
     named = [one for one in found if one.name.normalized == name and version in ("", str(one.version))]
     first = [one for one in named if one.channel == named[0].channel]
     return max(first, key=lambda one: (one.version, one.build_number))
+
+
+def described(url: str) -> CondaPackage:
+    """What the channel's index and the package itself tell of the package at ``url``, as a snapshot has it."""
+    channel, subdir, name = url.rsplit("/", 2)
+    folder = channel_folder() / channel.removeprefix(f"{BASE}/") / subdir
+    index = json.loads((folder / "repodata.json").read_text())
+    row: dict[str, Any] = {**index["packages"], **index["packages.conda"]}[name]
+    data = (folder / name).read_bytes()
+    paths = {
+        _in_prefix(str(entry.relative_path)): entry for entry in PathsJson.from_package_archive(folder / name).paths
+    }
+    lines = sorted(f"{path}\0{(entry.sha256 or b'').hex()}\n" for path, entry in paths.items())
+    return CondaPackage(
+        name=row["name"],
+        version=row["version"],
+        build=row["build"],
+        build_number=row["build_number"],
+        channel=channel,
+        subdir=subdir,
+        url=url,
+        md5=hashlib.md5(data).hexdigest(),
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        noarch=row.get("noarch"),
+        depends=tuple(row["depends"]),
+        constrains=tuple(row.get("constrains", ())),
+        files=len(paths),
+        paths=Digest("sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()),
+    )
+
+
+def _in_prefix(path: str) -> str:
+    return re.sub("^site-packages/", "lib/python3.9/site-packages/", path)
 
 
 # --- serving it --------------------------------------------------------------------------------------
