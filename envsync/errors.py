@@ -59,6 +59,14 @@ class UnsafeValueError(LockError):
     """A name or version from an image that could inject into a requirements file."""
 
 
+class SolveError(EnvsyncError):
+    """No conda packages could be chosen for a platform."""
+
+
+class UnsatisfiableError(SolveError):
+    """What was asked for cannot be had together there."""
+
+
 class BuildError(EnvsyncError):
     """The local environment could not be made; what was there before is untouched.
 

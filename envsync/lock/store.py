@@ -13,7 +13,7 @@ from envsync.errors import LockError
 from envsync.lock.codec import decode_snapshot, encode_snapshot
 from envsync.lock.conda.conda_lock import render_conda_lock
 from envsync.lock.conda.environment_yml import render_environment, render_nobuild
-from envsync.lock.conda.explicit import render_explicit
+from envsync.lock.conda.explicit import render_explicit, render_solved, solved_file
 from envsync.lock.requirements import header, render_constraints, render_os_packages, render_requirements
 from envsync.model import CondaEnvironment, Distribution, ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
@@ -88,6 +88,7 @@ def _conda_files(snapshot: Snapshot, environment: CondaEnvironment) -> dict[str,
         "explicit.txt": render_explicit(environment, snapshot.platform, header(snapshot)),
         "conda-lock.yml": render_conda_lock(snapshot),
     }
+    texts |= {solved_file(one): render_solved(one, header(snapshot)) for one in environment.solved}
     return {name: text.encode() for name, text in texts.items() if text is not None}
 
 
@@ -114,7 +115,11 @@ def write_lock(path: Path, snapshot: Snapshot) -> Written:
 
 
 def _says_more(new: Snapshot, old: Snapshot) -> bool:
-    return not same_facts(old, new) or (_knows_layers(new) and not _knows_layers(old))
+    return (
+        not same_facts(old, new)
+        or (_knows_layers(new) and not _knows_layers(old))
+        or [(one.name, one.solved) for one in old.conda] != [(one.name, one.solved) for one in new.conda]
+    )
 
 
 def _previous(path: Path) -> Snapshot | None:
@@ -137,7 +142,7 @@ def same_facts(old: Snapshot, new: Snapshot) -> bool:
     """Whether two snapshots say the same of one image, whenever and by whichever method it was learnt.
 
     A layer that only one side knows does not count (an image that is run does not tell layers apart), nor does what
-    only one of the methods could not tell.
+    only one of the methods could not tell, nor what the user chose.
     """
     return _facts(old, _knows_layers(new)) == _facts(new, _knows_layers(old))
 
@@ -151,7 +156,8 @@ def _knows_layers(snapshot: Snapshot) -> bool:
 def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
     if isinstance(snapshot.source, ImageSource):
         source = msgspec.structs.replace(snapshot.source, method="read", pulled_at="")
-        snapshot = msgspec.structs.replace(snapshot, source=source, skipped=())
+        conda = tuple(msgspec.structs.replace(one, name=None, solved=()) for one in snapshot.conda)
+        snapshot = msgspec.structs.replace(snapshot, source=source, skipped=(), conda=conda)
     return snapshot if with_layers else without_layers(snapshot)
 
 

@@ -39,7 +39,7 @@ def render_environment(snapshot: Snapshot, name: str | None = None) -> str:
 
     Args:
         snapshot: of a conda environment.
-        name: for the environment; from the image's by default.
+        name: for the environment; by default as its user chose, else from the image's.
 
     Raises:
         UnsafeValueError: a name, version or URL would be more than one entry.
@@ -59,17 +59,23 @@ def _with_build(package: CondaPackage) -> str:
 
 def _without_build(package: CondaPackage) -> str:
     spec = f"{package.name}={package.version}"
-    return f"  # - {spec}  # only on Linux" if _LINUX_ONLY.fullmatch(package.name) else f"  - {spec}"
+    return f"  # - {spec}  # only on Linux" if only_on_linux(package.name) else f"  - {spec}"
+
+
+def only_on_linux(name: str) -> bool:
+    """Whether a conda package of this name is, where there is none for another platform, not missed there."""
+    return _LINUX_ONLY.fullmatch(name) is not None
 
 
 def _render(snapshot: Snapshot, name: str | None, command: str, entry: Callable[[CondaPackage], str]) -> str:
     environment = snapshot.conda_environment or CondaEnvironment()
     named = channels(environment)
+    chosen = name if name is not None else environment.name
     packages = sorted(environment.packages, key=lambda p: (p.name, p.version, p.build))
     lines = [
         *header(snapshot),
         f"#     {command}",
-        f"name: {scalar(_checked_name(name) if name is not None else environment_name(snapshot))}",
+        f"name: {scalar(checked_name(chosen) if chosen is not None else environment_name(snapshot))}",
         "channels:" if named else "channels: []",
         *(f"  - {scalar(channel)}" for channel in named),
     ]
@@ -79,7 +85,12 @@ def _render(snapshot: Snapshot, name: str | None, command: str, entry: Callable[
     return "\n".join([*lines, "dependencies: []" if empty else "dependencies:", *entries]) + "\n"
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """``name``, once it is known to be one for an environment that is nobody's base.
+
+    Raises:
+        UsageError: it is not.
+    """
     if not _NAME.fullmatch(name) or name.lower() in _TAKEN:
         raise UsageError(
             f"--name: {printable(name)[:200]!r} (expected letters, digits, '.', '_' and '-', and not 'base' or 'root')"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from envsync.lock.conda.grammar import checked, md5, package_url, sha256, subdir_of
+from envsync.lock.conda.grammar import checked, known_subdir, md5, package_url, sha256, subdir_of
 from envsync.lock.conda.order import in_order
-from envsync.model import CondaEnvironment, CondaPackage
+from envsync.model import CondaEnvironment, CondaPackage, SolvedEnvironment
+from envsync.redaction import printable
 from envsync.reference import Platform
 
 _HEADER = """\
@@ -34,6 +35,27 @@ def render_explicit(environment: CondaEnvironment, platform: Platform | None = N
     lines = [*about, _HEADER, *([f"# platform: {subdir}"] if subdir else []), "@EXPLICIT"]
     lines += [_line(checked(package)) for package in in_order(environment.packages)]
     return "\n".join(lines) + "\n"
+
+
+def render_solved(solved: SolvedEnvironment, about: Sequence[str] = ()) -> str:
+    """The explicit spec of what was solved for another platform. Raises as :func:`render_explicit`."""
+    subdir = known_subdir(solved.subdir)
+    lines = [
+        *about,
+        f"# Solved for {subdir} by {printable(solved.solver)}, not extracted: what of the image is not in here, or in",
+        "# another version, is in snapshot.json. With conda, mamba or micromamba:",
+        f"#     conda create --name NAME --file {solved_file(solved)}",
+        "# Written by envsync; do not edit.",
+        f"# platform: {subdir}",
+        "@EXPLICIT",
+    ]
+    lines += [_line(checked(package)) for package in in_order(solved.packages)]
+    return "\n".join(lines) + "\n"
+
+
+def solved_file(solved: SolvedEnvironment) -> str:
+    """The name of its file: ``explicit.osx-arm64.txt``."""
+    return f"explicit.{known_subdir(solved.subdir)}.txt"
 
 
 def _line(package: CondaPackage) -> str:

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 
-from envsync.channels import CHANNEL_NAME, PACKAGE_NAME, channel_name, split_package_url, ungrammatical
+from envsync.channels import CHANNEL_NAME, PACKAGE_NAME, SUBDIRS, channel_name, split_package_url, ungrammatical
 from envsync.errors import UnsafeValueError
 from envsync.model import CondaEnvironment, CondaPackage
 from envsync.redaction import printable
@@ -114,6 +114,17 @@ def channels(environment: CondaEnvironment) -> tuple[str, ...]:
             plain = _TOKEN.sub("/t/withheld", channel.rpartition("@")[2])
             raise _unsafe("channels", "channel", plain)
     return named
+
+
+def known_subdir(subdir: str) -> str:
+    """``subdir``, once it is known to be one of conda's, which may name a file.
+
+    Raises:
+        UnsafeValueError: it is not.
+    """
+    if subdir not in SUBDIRS:
+        raise _unsafe("solved", "subdir", subdir)
+    return subdir
 
 
 def subdir_of(environment: CondaEnvironment, platform: Platform | None = None) -> str | None:

@@ -11,15 +11,14 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Literal
 
-from msgspec import Struct
-
+from envsync.model.conda import CondaEnvironment as CondaEnvironment
+from envsync.model.conda import CondaPackage as CondaPackage
+from envsync.model.conda import Deviation as Deviation
+from envsync.model.conda import SolvedEnvironment as SolvedEnvironment
+from envsync.model.record import Record as Record
 from envsync.reference import Digest, Platform
 
 SCHEMA_VERSION = 2
-
-
-class Record(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Base of all parts of a snapshot."""
 
 
 # --- where a snapshot comes from ---------------------------------------------------------------------
@@ -203,62 +202,7 @@ class Distribution(Record, frozen=True, kw_only=True):
     that knows no ``direct_url.json``, or of one that picks another of the archive's hashes."""
 
 
-# --- conda packages ----------------------------------------------------------------------------------
-
-
-class CondaPackage(Record, frozen=True, kw_only=True):
-    """One record of ``conda-meta``, or one line of a published list of conda packages.
-
-    The fields that a channel gives follow https://docs.conda.io/projects/conda-build/en/stable/concepts/package-spec.html.
-    """
-
-    name: str
-    version: str
-    build: str
-    """The build string: ``py37h7e9f1db_0``."""
-    build_number: int = 0
-    channel: str
-    """The channel's URL without subdir and credentials: ``https://repo.anaconda.com/pkgs/main``."""
-    subdir: str
-    """``linux-64``, ``noarch``."""
-    url: str
-    """Of the package file, without credentials."""
-    md5: str | None = None
-    """Of the package file, 32 hexadecimal digits."""
-    sha256: str | None = None
-    size: int | None = None
-    """Bytes of the package file."""
-    noarch: Literal["python", "generic"] | None = None
-    depends: tuple[str, ...] = ()
-    """Match specs, as the channel gave them."""
-    constrains: tuple[str, ...] = ()
-    files: int = 0
-    """How many files the package brought, byte code that was compiled at installation left out."""
-    paths: Digest | None = None
-    """What these files are, wherever the prefix is: see :func:`envsync.catalog.conda.record.paths_digest`."""
-    missing: tuple[str, ...] = ()
-    """Files of the package that are not there any more, relative to the prefix, sorted."""
-    overwritten: tuple[str, ...] = ()
-    """Files of the package that a distribution which pip installed lists as its own, sorted."""
-    overwritten_by: tuple[str, ...] = ()
-    """Names of these distributions, sorted."""
-    layer: Digest | None = None
-    """Diff ID of the layer that holds its record; ``None`` where the image was only run."""
-
-
-class CondaEnvironment(Record, frozen=True, kw_only=True):
-    """A prefix with a ``conda-meta`` folder."""
-
-    prefix: PurePosixPath | None = None
-    """``None``: of a published list."""
-    channels: tuple[str, ...] = ()
-    """In order of priority, as ``conda env export`` names them: ``defaults``, ``conda-forge``, else URLs."""
-    requested: tuple[str, ...] = ()
-    """Match specs that somebody asked for, by ``conda-meta/history``, sorted."""
-    pinned: tuple[str, ...] = ()
-    """Match specs of ``conda-meta/pinned``, in its order."""
-    packages: tuple[CondaPackage, ...] = ()
-    """Sorted by name."""
+# --- interpreters ----------------------------------------------------------------------------------
 
 
 class Venv(Record, frozen=True, kw_only=True):
