@@ -1,0 +1,126 @@
+"""A solver that the user has: conda, mamba or micromamba, driven by conda-lock.
+
+https://conda.github.io/conda-lock/
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from envsync.channels import channel_url, split_package_url, ungrammatical
+from envsync.errors import CommandError, SolveError, UnsatisfiableError, UsageError
+from envsync.model import CondaPackage
+from envsync.process import run
+from envsync.redaction import printable
+from envsync.solve.platforms import virtual_packages
+from envsync.solve.wish import Wish
+
+if TYPE_CHECKING:
+    from conda_lock.lockfile.v1.models import BaseLockedDependency
+
+_TIMEOUT = 1800.0
+_CLIENTS = ("micromamba", "mamba", "conda")
+"""The fastest first."""
+
+
+def find_client() -> Path | None:
+    """The conda client on PATH."""
+    found = (shutil.which(name) for name in _CLIENTS)
+    return next((Path(path) for path in found if path), None)
+
+
+def solver_with(client: Path) -> str:
+    """Name and version of the solver."""
+    return f"conda-lock {installed_version('conda-lock')} with {client.stem}"
+
+
+def solve_with(
+    client: Path,
+    wish: Wish,
+    subdir: str,
+    channels: Sequence[str],
+    places: Callable[[str], tuple[str, ...]] = lambda channel: (channel,),
+) -> tuple[CondaPackage, ...]:
+    """Packages that meet all specs of ``wish``, which is not told apart from what is only preferred.
+
+    Raises:
+        UnsatisfiableError: conda-lock failed; its last lines are told.
+        SolveError: it wrote what is no lock.
+    """
+    sources = {places(channel)[0].rstrip("/"): channel for channel in channels}
+    with tempfile.TemporaryDirectory(prefix="envsync-solve-") as name:
+        folder = Path(name)
+        (folder / "environment.yml").write_text(_environment(wish, list(sources)), encoding="utf-8")
+        (folder / "virtual-packages.yml").write_text(_machine(subdir), encoding="utf-8")
+        try:
+            run(command(client, subdir), timeout=_TIMEOUT, cwd=folder)
+        except CommandError as error:
+            raise UnsatisfiableError(
+                f"{subdir}: {error.message}\n{error.output}".rstrip(),
+                hint=f"Run it without {client.name} on PATH, and rattler solves; or pull without this --platform.",
+            ) from error
+        return _read(folder / "conda-lock.yml", subdir, sources)
+
+
+def command(client: Path, subdir: str) -> list[str]:
+    """The command line, to be run where the files are."""
+    return [
+        *(sys.executable, "-m", "conda_lock", "lock"),
+        *("--kind", "lock", "--platform", subdir, "--file", "environment.yml", "--lockfile", "conda-lock.yml"),
+        *("--virtual-package-spec", "virtual-packages.yml", "--conda", str(client)),
+    ]
+
+
+def _environment(wish: Wish, channels: Sequence[str]) -> str:
+    """An ``environment.yml``; JSON is YAML."""
+    return json.dumps({"channels": channels, "dependencies": sorted({*wish.specs, *wish.preferred})}, indent=2)
+
+
+def _machine(subdir: str) -> str:
+    return json.dumps({"subdirs": {subdir: {"packages": virtual_packages(subdir)}}}, indent=2)
+
+
+def _read(path: Path, subdir: str, sources: dict[str, str]) -> tuple[CondaPackage, ...]:
+    import yaml
+    from conda_lock.lockfile import parse_conda_lock_file
+
+    try:
+        lock = parse_conda_lock_file(path)
+        found = [p for p in lock.package if p.manager == "conda" and p.platform == subdir]
+        packages = [_package(one, sources) for one in found]
+    except (OSError, ValueError, KeyError, yaml.YAMLError, UsageError) as error:
+        raise SolveError(
+            f"{subdir}: conda-lock wrote no lock that can be read: {printable(str(error))[:500]}"
+        ) from error
+    return tuple(sorted(packages, key=lambda package: package.name))
+
+
+def _package(locked: BaseLockedDependency, sources: dict[str, str]) -> CondaPackage:
+    """Raises ValueError."""
+    url = locked.url
+    for place, channel in sources.items():
+        if url.startswith(f"{place}/"):
+            url = channel + url.removeprefix(place)
+            break
+    place, subdir, file = split_package_url(url)
+    build = file.removesuffix(".conda").removesuffix(".tar.bz2").rpartition("-")[2]
+    if wrong := ungrammatical(locked.name, locked.version, build):
+        raise ValueError(f"{wrong[0]} {wrong[1][:200]!r}")
+    return CondaPackage(
+        name=locked.name,
+        version=locked.version,
+        build=build,
+        channel=channel_url(place),
+        subdir=subdir,
+        url="/".join((place, subdir, file)),
+        md5=locked.hash.md5,
+        sha256=locked.hash.sha256,
+        depends=tuple(f"{name} {spec}".strip() for name, spec in sorted(locked.dependencies.items())),
+    )

@@ -1,0 +1,245 @@
+"""Channels and a solver, by rattler: https://conda.github.io/rattler/py-rattler/."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import re
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from envsync.channels import split_package_url, ungrammatical, without_credentials
+from envsync.errors import SolveError, UnsatisfiableError
+from envsync.model import CondaPackage
+from envsync.redaction import printable
+from envsync.redaction import without_credentials as redacted
+from envsync.solve.platforms import virtual_packages
+
+if TYPE_CHECKING:
+    from rattler import Gateway, GenericVirtualPackage, RepoDataRecord
+    from rattler.platform import Subdir
+
+Places = Callable[[str], tuple[str, ...]]
+
+_PATIENCE = datetime.timedelta(minutes=10)
+_SHOWN = 3_000
+"""Characters of a solver's explanation, which may be a page for each of hundreds of packages."""
+_TOKEN = re.compile(r"/t/[^/\s]+")
+
+
+def solver() -> str:
+    """Name and version of the solver."""
+    return f"rattler {installed_version('py-rattler')}"
+
+
+class Repodata:
+    """What channels have of some packages for one platform."""
+
+    def __init__(
+        self, gateway: Gateway, subdir: str, sources: dict[str, str], favoured: Sequence[RepoDataRecord]
+    ) -> None:
+        self._gateway = gateway
+        self._subdir = subdir
+        self._sources = sources
+        self._favoured = favoured
+        self.versions: dict[str, frozenset[str]] = {}
+
+    @classmethod
+    def fetch(
+        cls,
+        packages: Sequence[CondaPackage],
+        subdir: str,
+        channels: Sequence[str],
+        places: Places,
+        cache: Path | None = None,
+    ) -> Repodata:
+        """Ask the channels which versions of ``packages`` they have for ``subdir``.
+
+        Raises:
+            SolveError: names the channel that cannot be read.
+        """
+        gateway = _gateway(cache, shards=True)
+        sources: dict[str, str] = {}
+        records: list[RepoDataRecord] = []
+        names = sorted({package.name for package in packages})
+        for channel in channels:
+            gateway, place, found = _first(gateway, channel, places(channel), subdir, names, cache)
+            sources[place] = channel
+            records += found
+        repodata = cls(gateway, subdir, sources, _favoured(packages, records))
+        versions: dict[str, set[str]] = {}
+        for record in records:
+            versions.setdefault(record.name.normalized, set()).add(str(record.version))
+        repodata.versions = {name: frozenset(found) for name, found in versions.items()}
+        return repodata
+
+    def solve(self, specs: Sequence[str]) -> tuple[CondaPackage, ...]:
+        """Packages that meet ``specs``, of those that the image has too in its versions where that can be.
+
+        Raises:
+            UnsatisfiableError: there are none.
+            SolveError: a channel cannot be read, or has a package that is none.
+        """
+        import rattler
+        from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
+
+        try:
+            records = asyncio.run(
+                rattler.solve(
+                    list(self._sources),
+                    list(specs),
+                    gateway=self._gateway,
+                    platforms=_platforms(self._subdir),
+                    locked_packages=list(self._favoured),
+                    virtual_packages=_machine(self._subdir),
+                    timeout=_PATIENCE,
+                    channel_relations="disabled",
+                )
+            )
+        except SolverError as error:
+            raise UnsatisfiableError(
+                f"{self._subdir}: no solution: {self._plain(str(error))}",
+                hint=f"No set of packages of the channels fits {self._subdir}. Pull without this --platform.",
+            ) from error
+        except InvalidMatchSpecError as error:
+            raise UnsatisfiableError(f"{self._subdir}: {self._plain(str(error))} (expected a match spec)") from error
+        except GatewayError as error:
+            raise _unread(", ".join(self._sources.values()), self._subdir, self._plain(str(error))) from error
+        return tuple(sorted((self._package(record) for record in records), key=lambda package: package.name))
+
+    def _plain(self, text: str) -> str:
+        for place, channel in self._sources.items():
+            text = text.replace(place, channel)
+        return _shown(text)
+
+    def _package(self, record: RepoDataRecord) -> CondaPackage:
+        place = str(record.channel).rstrip("/")
+        channel = self._sources.get(place, place)
+        return package_of(record, channel, str(record.url).replace(f"{place}/", f"{channel}/", 1))
+
+
+def package_of(record: RepoDataRecord, channel: str, url: str) -> CondaPackage:
+    """What a channel says of a package, once it is known to be of the form that it must have.
+
+    Raises:
+        SolveError: it is not.
+    """
+    name, version, build = record.name.normalized, str(record.version), str(record.build)
+    wrong = ungrammatical(name, version, build)
+    texts = (*record.depends, *record.constrains)
+    if wrong is None and not all(text.isascii() and text.isprintable() for text in texts):
+        wrong = ("dependency", next(text for text in texts if not (text.isascii() and text.isprintable())))
+    try:
+        plain = "/".join(split_package_url(url))
+    except ValueError:
+        wrong, plain = wrong or ("URL", redacted(without_credentials(url))), ""
+    if wrong is not None:
+        raise SolveError(
+            f"{printable(channel)}: package {printable(name)[:200]!r}: {wrong[0]} {printable(wrong[1])[:200]!r}",
+            hint="The channel is damaged or hostile: tell whoever keeps it.",
+        )
+    noarch: Literal["python", "generic"] | None = (
+        "python" if record.noarch.python else "generic" if record.noarch.generic else None
+    )
+    return CondaPackage(
+        name=name,
+        version=version,
+        build=build,
+        build_number=record.build_number,
+        channel=channel,
+        subdir=plain.split("/")[-2],
+        url=plain,
+        md5=record.md5.hex() if record.md5 else None,
+        sha256=record.sha256.hex() if record.sha256 else None,
+        size=record.size,
+        noarch=noarch,
+        depends=tuple(record.depends),
+        constrains=tuple(record.constrains),
+    )
+
+
+def _first(
+    gateway: Gateway, channel: str, places: Sequence[str], subdir: str, names: Sequence[str], cache: Path | None
+) -> tuple[Gateway, str, list[RepoDataRecord]]:
+    """The first of the places of a channel that answers, with its records and the gateway that it answered to."""
+    from rattler.exceptions import GatewayError
+
+    failed: GatewayError | None = None
+    for place in (place.rstrip("/") for place in places):
+        # Asked again for its index of shards, a server may answer 304, which rattler takes for a failure.
+        for use in (gateway, _gateway(cache, shards=False)):
+            try:
+                return use, place, _query(use, place, subdir, names)
+            except GatewayError as error:
+                failed = error
+                if "repodata_shards" not in str(error):
+                    break
+    text = str(failed)
+    for place in places:
+        text = text.replace(place.rstrip("/"), channel)
+    raise _unread(channel, subdir, _shown(text)) from failed
+
+
+def _query(gateway: Gateway, place: str, subdir: str, names: Sequence[str]) -> list[RepoDataRecord]:
+    answer = asyncio.run(
+        gateway.query([place], _platforms(subdir), list(names), recursive=False, channel_relations="disabled")
+    )
+    return [record for group in answer for record in group]
+
+
+def _gateway(cache: Path | None, *, shards: bool) -> Gateway:
+    from rattler import Gateway, SourceConfig
+
+    return Gateway(cache_dir=cache, default_config=SourceConfig(sharded_enabled=shards))
+
+
+def _platforms(subdir: str) -> list[Subdir]:
+    from rattler.platform import Subdir
+
+    return [Subdir(subdir), Subdir("noarch")]
+
+
+def _machine(subdir: str) -> list[GenericVirtualPackage]:
+    from rattler import GenericVirtualPackage, PackageName, Version
+    from rattler.package import BuildString
+
+    parts = ((name, *value.partition(" ")) for name, value in virtual_packages(subdir).items())
+    return [
+        GenericVirtualPackage(PackageName(name), Version(version), BuildString(build or "0"))
+        for name, version, _, build in parts
+    ]
+
+
+def _favoured(packages: Iterable[CondaPackage], records: Iterable[RepoDataRecord]) -> list[RepoDataRecord]:
+    """Of each package the record in the image's version: its build, else the latest one; earlier channels first."""
+    image = {package.name: package for package in packages}
+    best: dict[str, RepoDataRecord] = {}
+    for record in records:
+        package = image[record.name.normalized]
+        if str(record.version) != package.version:
+            continue
+        kept = best.get(package.name)
+        if kept is None or (
+            kept.channel == record.channel and _rank(record, package.build) > _rank(kept, package.build)
+        ):
+            best[package.name] = record
+    return list(best.values())
+
+
+def _rank(record: RepoDataRecord, build: str) -> tuple[bool, int]:
+    return str(record.build) == build, record.build_number
+
+
+def _unread(channel: str, subdir: str, reason: str) -> SolveError:
+    return SolveError(
+        f"{printable(channel)}: cannot be read for {subdir}: {reason}",
+        hint="Is this machine online, and the channel still there? Pulling without this --platform needs no channel.",
+    )
+
+
+def _shown(text: str) -> str:
+    """What rattler says, fit for a terminal, line by line, without credentials."""
+    plain = _TOKEN.sub("/t/withheld", redacted(text)).strip()[:_SHOWN]
+    return "\n".join(printable(line) for line in plain.splitlines())
