@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from envsync.cli import console
+from envsync.errors import UsageError
 
 if TYPE_CHECKING:
     from envsync.cache import Cache
@@ -34,6 +36,23 @@ PlatformOption = Annotated[
     str | None,
     typer.Option("--platform", metavar="OS/ARCH", help="Which image of a multi-platform one: linux/amd64."),
 ]
+PlatformsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--platform",
+        metavar="PLATFORM",
+        help="OS/ARCH: which image of a multi-platform one: linux/amd64. Or one of conda's, such as osx-arm64 (may be "
+        "repeated): choose packages of a conda image for it too, by a solver, since the image has none.",
+    ),
+]
+NameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="The name of the conda environment in environment.yml.  [default: as before, else from the image's]",
+    ),
+]
 InterpreterOption = Annotated[
     str | None,
     typer.Option("--interpreter", metavar="PATH", help="The Python inside the image, instead of `python` on its PATH."),
@@ -47,6 +66,32 @@ def lockfiles_folder(given: Path | None, settings: Settings | None = None) -> Pa
 
         settings = load(Path.cwd())
     return given or (settings.lockfiles if settings else None) or Path("lockfiles")
+
+
+def split_platforms(given: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """The image's platform, and those of conda's to solve for, each once.
+
+    Raises:
+        UsageError: several of the first kind, or one of neither.
+    """
+    from envsync.channels import SUBDIRS
+    from envsync.redaction import printable
+
+    subdirs = tuple(dict.fromkeys(one for one in given if one in SUBDIRS and one != "noarch"))
+    images = [one for one in given if one not in subdirs]
+    for one in images:
+        if "/" not in one and "-" in one:
+            known = ", ".join(sorted(SUBDIRS - {"noarch"}))
+            raise UsageError(
+                f"--platform: {printable(one)[:100]!r} (expected OS/ARCH, or a platform of conda's)",
+                hint=f"Conda's platforms: {known}",
+            )
+    if len(images) > 1:
+        raise UsageError(
+            f"--platform: {' and '.join(map(printable, images))} (expected one OS/ARCH)",
+            hint="One image is pulled at a time; only platforms of conda's, such as osx-arm64, may be several.",
+        )
+    return (images[0] if images else None), subdirs
 
 
 def pull_options(

@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from envsync.cli import console
-from envsync.cli.options import InterpreterOption, Lockfiles, PlatformOption, lockfiles_folder, pull_options
+from envsync.cli.options import (
+    InterpreterOption,
+    Lockfiles,
+    NameOption,
+    PlatformsOption,
+    lockfiles_folder,
+    pull_options,
+    split_platforms,
+)
 from envsync.cli.progress import Progress
 from envsync.errors import EngineError, EnvsyncError, RegistryError, UsageError
 
 if TYPE_CHECKING:
-    from envsync.pull import Pulled
+    from envsync.pull import Pulled, Wishes
     from envsync.take import PullOptions
 
 
@@ -37,7 +45,8 @@ def pull(
             "what the engine holds, and read from the registry or a file.",
         ),
     ] = "auto",
-    platform: PlatformOption = None,
+    platform: PlatformsOption = None,
+    name: NameOption = None,
     interpreter: InterpreterOption = None,
     lockfiles: Lockfiles = None,
     no_cache: Annotated[
@@ -61,17 +70,44 @@ def pull(
     """
     if every == (image is not None):
         raise UsageError("pull: needs one IMAGE, or --all", hint="For example: envsync pull digdag/digdag-python:3.7")
-    options = pull_options(platform, interpreter, method, cached=not no_cache, timeout=timeout)
+    image_platform, subdirs = split_platforms(platform or ())
+    if image is None and (name is not None or subdirs):
+        raise UsageError("--all: not with --name, and with no --platform of conda's (expected one IMAGE)")
+    options = pull_options(image_platform, interpreter, method, cached=not no_cache, timeout=timeout)
     root = lockfiles_folder(lockfiles)
     if image is None:
         return _pull_all(root, options)
-    pulled = pull_one(image, root, options)
+    pulled = pull_one(image, root, options, _wishes(name, subdirs))
     report(pulled)
     console.path(pulled.written.path)
-    return 1 if pulled.snapshot.skipped else 0
+    return _status(pulled)
 
 
-def pull_one(image: str, root: Path, options: PullOptions) -> Pulled:
+def _wishes(name: str | None, subdirs: tuple[str, ...]) -> Wishes:
+    """What the lock is to have; looks for a solver only where something is to be solved."""
+    from envsync.lock.conda.environment_yml import checked_name
+    from envsync.pull import Wishes
+    from envsync.solve import ChannelAccess
+
+    if name is not None:
+        checked_name(name)
+    if not subdirs:
+        return Wishes(name=name)
+    from envsync.solve.conda_lock import find_client
+
+    return Wishes(name=name, subdirs=subdirs, channels=ChannelAccess(conda=find_client()))
+
+
+def _status(pulled: Pulled) -> int:
+    """1 where something could not be read, or a platform that was solved lacks some of the image's packages."""
+    from envsync.report.pulled import missed
+
+    environment = pulled.snapshot.conda_environment
+    incomplete = environment is not None and any(missed(one) for one in environment.solved)
+    return 1 if pulled.snapshot.skipped or incomplete else 0
+
+
+def pull_one(image: str, root: Path, options: PullOptions, wishes: Wishes | None = None) -> Pulled:
     """Pull one image with progress."""
     from envsync.locate import parse_meant, rescue
     from envsync.pull import pull as pull_image
@@ -81,7 +117,7 @@ def pull_one(image: str, root: Path, options: PullOptions) -> Pulled:
     try:
         with Progress() as progress:
             told = PullProgress(step=progress.step, note=progress.fact, layer=progress.layer)
-            return pull_image(reference, root, options, told)
+            return pull_image(reference, root, options, told, wishes)
     except (EngineError, RegistryError) as error:
         hints = [hint for hint in (error.hint, rescue(str(reference))) if hint]
         error.hint = "\n".join(hints) or None
@@ -92,7 +128,7 @@ def report(pulled: Pulled) -> None:
     """Say on stderr what was learnt, what changed, and what to type next."""
     from envsync.report.pulled import render_pulled
 
-    console.say(render_pulled(pulled.snapshot, pulled.written).rstrip())
+    console.say(render_pulled(pulled.snapshot, pulled.written, pulled.dropped).rstrip())
 
 
 def _pull_all(root: Path, options: PullOptions) -> int:
@@ -109,7 +145,7 @@ def _pull_all(root: Path, options: PullOptions) -> int:
             outcome.append((name, "failed"))
             failed += 1
             continue
-        partial += bool(pulled.snapshot.skipped)
+        partial += _status(pulled)
         report(pulled)
         outcome.append((name, pulled.written.status))
         console.path(pulled.written.path)

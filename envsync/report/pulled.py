@@ -5,15 +5,21 @@ from __future__ import annotations
 import shlex
 
 from envsync.lock.store import Written, changes
-from envsync.model import Distribution, ImageSource, Interpreter, OperatingSystem, Snapshot
+from envsync.model import Distribution, ImageSource, Interpreter, OperatingSystem, Snapshot, SolvedEnvironment
 from envsync.redaction import printable
 from envsync.reference import Digest
 
 _SHOWN = 12
 
 
-def render_pulled(snapshot: Snapshot, written: Written) -> str:
-    """What was learnt, what changed since the lock that was replaced, and what to type next."""
+def render_pulled(snapshot: Snapshot, written: Written, dropped: tuple[str, ...] = ()) -> str:
+    """What was learnt, what changed since the lock that was replaced, and what to type next.
+
+    Args:
+        snapshot: of the image.
+        written: what became of the lock.
+        dropped: platforms that were solved for what the image was before.
+    """
     lines = [*_identity(snapshot), *_contents(snapshot)]
     if written.status == "replaced" and written.previous is not None:
         lines += _changes(written.previous, snapshot)
@@ -24,6 +30,7 @@ def render_pulled(snapshot: Snapshot, written: Written) -> str:
             lines.append(f"    at {printable(skipped.place)}")
         if len(snapshot.skipped) > _SHOWN:
             lines.append(f"  ... and {len(snapshot.skipped) - _SHOWN} more, in snapshot.json")
+    lines += [f"no longer in the lock: what was solved for {one}; again: --platform {one}" for one in dropped]
     state = {"new": "lock written", "unchanged": "lock unchanged", "replaced": "lock replaced"}[written.status]
     lines += [f"{state}: {written.path}", f"next: {_next(snapshot, written)}"]
     return "\n".join(lines) + "\n"
@@ -50,6 +57,7 @@ def _contents(snapshot: Snapshot) -> list[str]:
     if (environment := snapshot.conda_environment) is not None:
         prefix = printable(str(environment.prefix))
         lines.append(f"  {_count(len(environment.packages), 'conda package')} in {prefix}")
+        lines += map(_solved, environment.solved)
     system = printable((snapshot.os or OperatingSystem()).label)
     if snapshot.os_packages is not None:
         lines.append(f"  {_count(len(snapshot.os_packages), 'OS package')} of {system}")
@@ -62,6 +70,22 @@ def _contents(snapshot: Snapshot) -> list[str]:
     if others:
         lines.append(f"  also in it: {_few(others)}")
     return lines
+
+
+def missed(solved: SolvedEnvironment) -> int:
+    """How many of the image's packages are missed on a platform, or are of another version there."""
+    return sum(one.reason in ("absent", "not asked for", "version") for one in solved.deviations)
+
+
+def _solved(solved: SolvedEnvironment) -> str:
+    count = _count(len(solved.packages), "conda package")
+    other = sum(one.reason == "version" for one in solved.deviations)
+    without = missed(solved) - other
+    said = ", ".join(
+        [f"{other} of another version"] * bool(other) + [f"without {without} that the image has"] * bool(without)
+    )
+    tail = f": {said} (named in conda-lock.yml)" if said else ""
+    return f"  {count} for {printable(solved.subdir)}, solved by {printable(solved.solver)}, not extracted{tail}"
 
 
 def _few(names: list[str]) -> str:
