@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
@@ -11,18 +12,37 @@ import msgspec
 from msgspec import Struct
 
 from envsync.build.marker import LockIdentity
-from envsync.build.venv import BuildOptions, create
-from envsync.errors import BuildError
+from envsync.errors import UsageError
 from envsync.locate import Located
 from envsync.lock.codec import encode_snapshot
 from envsync.names import normalized
 
 if TYPE_CHECKING:
+    from envsync.build.conda.base import BaseUpdate
+    from envsync.build.conda.prefix import CondaOptions
     from envsync.build.events import Event
     from envsync.build.venv import Built
-    from envsync.drift.finding import Finding
+    from envsync.drift.finding import Finding, Kind
 
-Backend = Literal["uv", "pip"]
+VenvBackend = Literal["uv", "pip"]
+CondaBackend = Literal["rattler", "conda", "mamba", "micromamba"]
+Backend = Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"]
+
+_DAMAGED: frozenset[Kind] = frozenset({"distribution-modified", "conda-files-changed", "conda-files-missing"})
+"""Findings that another installation mends."""
+_OF_THE_MACHINE: frozenset[Kind] = frozenset({"conda-virtual-package"})
+"""Findings of scope ``python`` that no environment can mend."""
+
+
+class Choices(Struct, frozen=True, kw_only=True):
+    """A user's choices."""
+
+    python: str | None = None
+    """The path of an interpreter, or ``X.Y[.Z]``: of a virtual environment."""
+    backend: Backend | None = None
+    """``None``: uv, or rattler for a conda environment."""
+    channels: tuple[str, ...] = ()
+    """Where conda packages come from instead of their own channels."""
 
 
 class Created(Struct, frozen=True, kw_only=True):
@@ -34,7 +54,7 @@ class Created(Struct, frozen=True, kw_only=True):
     python: tuple[Finding, ...]
     """What differs inside the environment: empty for an exact twin."""
     machine: tuple[Finding, ...]
-    """What the machine around it lacks: variables and OS packages."""
+    """What the machine around it lacks: variables, OS packages, and what conda takes for packages of a machine."""
 
     @property
     def is_twin(self) -> bool:
@@ -42,42 +62,124 @@ class Created(Struct, frozen=True, kw_only=True):
         return not self.python
 
 
-def create_environment(
-    located: Located, target: Path, *, python: str | None, backend: Backend, on_event: Callable[[Event], None]
-) -> Created:
+def create_environment(located: Located, target: Path, choices: Choices, on_event: Callable[[Event], None]) -> Created:
     """Make, or update, the environment at ``target`` and compare it with the lock, from the files on disk.
 
-    Distributions whose files turn out to be changed are installed anew once.
+    What turns out to be changed is installed anew once.
 
     Raises:
-        BuildError: nothing was changed; the message names the distribution or place.
+        UsageError: a choice that does not go with the kind of the environment.
+        BuildError: nothing was changed; the message names the distribution, package or place.
         WriteError: the place cannot be written.
     """
-    lock = located.lock
-    if lock.snapshot.conda_environment is not None:
-        raise BuildError(
-            f"{lock.reference}: a conda environment, which envsync cannot make yet",
-            hint=f"conda can, from the same lock: conda env create -f {lock.path / 'environment.yml'}",
-        )
-    identity = LockIdentity.of(
-        lock.snapshot, snapshot_json=encode_snapshot(lock.snapshot), directory=lock.path.absolute()
-    )
-    options = BuildOptions(python=python, backend=backend)
+    make = _conda_maker(located, choices) if located.lock.snapshot.conda_environment else _venv_maker(located, choices)
     loading = Thread(target=_load_what_compares, daemon=True)
     loading.start()
-    built = create(lock.snapshot, target, options=options, lock_id=identity, on_event=on_event)
+    built = make(target, (), on_event)
     loading.join()
     inside, around = _compare(located, target, built)
-    damaged = frozenset(normalized(finding.subject) for finding in inside if finding.kind == "distribution-modified")
+    damaged = tuple(finding for finding in inside if finding.kind in _DAMAGED)
     if damaged:
-        options = msgspec.structs.replace(options, damaged=damaged)
-        built = create(lock.snapshot, target, options=options, lock_id=identity, on_event=on_event)
+        built = make(target, damaged, on_event)
         inside, around = _compare(located, target, built)
     return Created(located=located, target=target, built=built, python=inside, machine=around)
 
 
+_Maker = Callable[[Path, "tuple[Finding, ...]", "Callable[[Event], None]"], "Built"]
+"""Makes the environment at a path; what of it was found to be changed is installed anew."""
+
+
+def _identity(located: Located) -> LockIdentity:
+    lock = located.lock
+    return LockIdentity.of(lock.snapshot, snapshot_json=encode_snapshot(lock.snapshot), directory=lock.path.absolute())
+
+
+def _venv_maker(located: Located, choices: Choices) -> _Maker:
+    from envsync.build.venv import BuildOptions, create
+
+    backend = choices.backend or "uv"
+    if backend not in ("uv", "pip"):
+        raise UsageError(
+            f"--backend {backend}: makes conda environments; {located.lock.reference} has none (expected uv or pip)"
+        )
+    if choices.channels:
+        raise UsageError(f"--channel: for conda environments; {located.lock.reference} has none")
+    options = BuildOptions(python=choices.python, backend=backend)
+
+    def make(target: Path, damaged: tuple[Finding, ...], on_event: Callable[[Event], None]) -> Built:
+        names = frozenset(normalized(finding.subject) for finding in damaged)
+        chosen = msgspec.structs.replace(options, damaged=names)
+        return create(located.lock.snapshot, target, options=chosen, lock_id=_identity(located), on_event=on_event)
+
+    return make
+
+
+def _conda_maker(located: Located, choices: Choices) -> _Maker:
+    from envsync.build.conda.prefix import create_conda
+
+    reference = located.lock.reference
+    backend = choices.backend or "rattler"
+    match backend:
+        case "uv" | "pip":
+            raise UsageError(
+                f"--backend {backend}: makes virtual environments; {reference} has a conda environment "
+                "(expected rattler, conda, mamba or micromamba)"
+            )
+    if choices.python is not None:
+        raise UsageError(f"--python: {reference} has a conda environment, whose Python is one of its packages")
+    options = _conda_options(located, choices, backend)
+
+    def make(target: Path, damaged: tuple[Finding, ...], on_event: Callable[[Event], None]) -> Built:
+        chosen = msgspec.structs.replace(options, anew=bool(damaged))
+        return create_conda(
+            located.lock.snapshot, target, options=chosen, lock_id=_identity(located), on_event=on_event
+        )
+
+    return make
+
+
+def _conda_options(located: Located, choices: Choices, backend: CondaBackend) -> CondaOptions:
+    """What the user's own conda configuration says, and what they chose."""
+    from envsync.build.conda.prefix import CondaOptions
+    from envsync.build.conda.settings import load_conda_settings, with_channels
+    from envsync.build.conda.terms import check_terms
+
+    environment = located.lock.snapshot.conda_environment
+    assert environment is not None  # noqa: S101 - only called where there is one
+    home = Path.home()
+    settings = load_conda_settings(os.environ, home)
+    if choices.channels:
+        channels = tuple(dict.fromkeys(package.channel for package in environment.packages))
+        settings = with_channels(settings, choices.channels, channels)
+    return CondaOptions(
+        backend=backend,
+        places=settings.places,
+        check=lambda urls: check_terms(urls, settings, os.environ, home),
+        insecure=settings.ssl_verify is False,
+        home=home if settings.register_envs else None,
+    )
+
+
+def plan_update_of_base(located: Located, choices: Choices) -> BaseUpdate:
+    """What ``conda env update -n base`` with a lock would change; nothing is changed.
+
+    Raises:
+        UsageError: the lock has no conda environment, or a choice does not go with it.
+        BuildError: there is no conda here.
+    """
+    from envsync.build.conda.base import plan_base_update
+
+    reference = located.lock.reference
+    if located.lock.snapshot.conda_environment is None:
+        raise UsageError(f"--update-base: for conda environments; {reference} has none")
+    match choices.backend or "conda":
+        case "conda" | "mamba" as client:
+            return plan_base_update(located.lock.snapshot, client)
+    raise UsageError(f"--backend {choices.backend}: cannot update base (expected conda or mamba)")
+
+
 def _load_what_compares() -> None:
-    """Import what is needed afterwards while uv works: a tenth of a second less to wait for."""
+    """Import what is needed afterwards while another program works: a tenth of a second less to wait for."""
     import envsync.drift.changes
     import envsync.drift.compare
     import envsync.local  # noqa: F401
@@ -87,14 +189,21 @@ def _compare(located: Located, target: Path, built: Built) -> tuple[tuple[Findin
     """What differs inside the environment, and around it."""
     from envsync.drift.changes import find_changes
     from envsync.drift.compare import compare
+    from envsync.drift.conda_files import verify_conda
     from envsync.drift.finding import ranked
     from envsync.drift.variables import compared_names
     from envsync.local import describe
+    from envsync.lock.conda.platforms import on_the_platform_of
 
-    expected = located.lock.snapshot
-    actual = describe(target, env_names=compared_names(expected))
+    lock = located.lock.snapshot
+    is_conda = lock.conda_environment is not None
+    actual = describe(target, env_names=compared_names(lock), with_virtual_packages=is_conda)
+    expected = on_the_platform_of(actual, lock)
     reasons = {normalized(part.name): part.reason for part in built.not_reproducible}
     changed, _ = find_changes(actual)
+    modified, _ = verify_conda(actual, verify=True) if is_conda else ((), ())
     inside = compare(expected, actual, scopes=frozenset({"python"}), accepted=reasons)
     around = compare(expected, actual, scopes=frozenset({"env", "os"}))
-    return ranked((*inside, *changed)), around
+    lacking = tuple(finding for finding in inside if finding.kind in _OF_THE_MACHINE)
+    differing = (finding for finding in inside if finding.kind not in _OF_THE_MACHINE)
+    return ranked((*differing, *changed, *modified)), ranked((*lacking, *around))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from envsync.build.marker import Marker, read_marker
 from envsync.drift.changes import find_changes
@@ -19,6 +19,7 @@ from envsync.drift.variables import compared_names
 from envsync.errors import LockError, UsageError
 from envsync.local import describe
 from envsync.locate import default_environment, is_environment, lock_at_hand, parse_meant
+from envsync.lock.conda.platforms import on_the_platform_of
 from envsync.lock.store import read_lock
 from envsync.model import ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
@@ -150,6 +151,8 @@ def _moved(marker: Marker, snapshot: Snapshot) -> tuple[NotCompared, ...]:
 
 def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mapping[str, str]) -> Difference:
     accepted = {normalized(name): reason for name, reason in reasons.items()}
+    if isinstance(actual.snapshot.source, LocalSource):
+        expected = structs.replace(expected, snapshot=on_the_platform_of(actual.snapshot, expected.snapshot))
     findings = compare(
         expected.snapshot, actual.snapshot, scopes=options.scopes, ignore=options.ignore, accepted=accepted
     )

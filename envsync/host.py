@@ -9,3 +9,10 @@ def virtual_packages() -> tuple[str, ...]:
 
     found = (package.into_generic() for package in VirtualPackage.detect(VirtualPackageOverrides.from_env()))
     return tuple(sorted(f"{one.name.normalized}={one.version}={one.build_string}" for one in found))
+
+
+def conda_subdir() -> str:
+    """What conda calls the platform of this machine: ``linux-64``, ``osx-arm64``."""
+    from rattler import Subdir
+
+    return str(Subdir.current())

@@ -31,6 +31,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """Those of the stale whose files may be wrong in a cache too."""
     extra: frozenset[str] = frozenset()
     """Normalised names of installed distributions that are not wanted at all."""
+    among_others: bool = False
+    """What else is in the environment is conda's, and stays."""
     offline: bool = False
     timeout: float
     """Seconds, for each run of uv or pip."""
@@ -55,13 +57,13 @@ class Backend(Protocol):
         """
 
 
-def check_is_venv(env: Path) -> None:
+def check_is_environment(env: Path) -> None:
     """Make sure that uv and pip install into ``env``: without its ``pyvenv.cfg`` they would take the base for it.
 
     Raises:
         BuildError: it is gone.
     """
-    if not (env / "pyvenv.cfg").is_file():
+    if not (env / "pyvenv.cfg").is_file() and not (env / "conda-meta").is_dir():
         raise BuildError(
             f"{env}: its pyvenv.cfg is gone, so that what is installed would go into the base interpreter",
             hint="Something removes files while envsync works. Nothing was changed; try again.",

@@ -33,4 +33,28 @@ class Line(Struct, frozen=True, kw_only=True):
     text: str
 
 
-Event = InterpreterFound | Resolving | Installing | Line
+class CondaProgress(Struct, frozen=True, kw_only=True):
+    """How far ``count`` conda packages are."""
+
+    count: int
+    fetched: int
+    """Packages whose files are at hand."""
+    linked: int
+    """Packages that are in the environment."""
+    received: int
+    """Bytes that came over the network."""
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """Nothing goes on until something else ends."""
+
+    what: str
+
+
+class Note(Struct, frozen=True, kw_only=True):
+    """Something that a user should know of what was made."""
+
+    text: str
+
+
+Event = InterpreterFound | Resolving | Installing | Line | CondaProgress | Waiting | Note

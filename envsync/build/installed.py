@@ -27,11 +27,13 @@ class Installed(Struct, frozen=True, kw_only=True):
     """``""`` where it is not known (a legacy editable install)."""
     origin: Origin | None = None
     """By ``direct_url.json``; an empty directory origin where that file is damaged."""
+    folder: str = ""
+    """The name of its ``.dist-info`` or ``.egg-info``."""
 
 
 def site_packages(env: Path) -> Path | None:
-    """``lib/pythonX.Y/site-packages`` of a virtual environment."""
-    found = sorted(env.glob("lib/python*/site-packages"))
+    """``lib/pythonX.Y/site-packages`` of an environment; conda has another name, ``python3.1``, for Python 3.10."""
+    found = sorted(path for path in env.glob("lib/python*/site-packages") if not path.parent.is_symlink())
     return found[0] if len(found) == 1 else None
 
 
@@ -48,7 +50,8 @@ def read_installed(env: Path) -> tuple[Installed, ...]:
         match = _METADATA.fullmatch(entry.name)
         if match is not None:
             origin = _read_origin(entry / "direct_url.json")
-            found.append(Installed(name=normalized(match["name"]), version=match["version"], origin=origin))
+            name = normalized(match["name"])
+            found.append(Installed(name=name, version=match["version"], origin=origin, folder=entry.name))
     return tuple(sorted(found, key=lambda one: (one.name, one.version)))
 
 

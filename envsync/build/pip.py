@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_venv, not_reproducible
+from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_environment, not_reproducible
 from envsync.build.environ import tool_environment
 from envsync.build.events import Installing, Line, Resolving
 from envsync.build.failure import build_error
@@ -166,7 +166,7 @@ def _run(request: Request, command: Sequence[str | Path]) -> Completed:
     environment = tool_environment()
     if request.offline:
         environment["PIP_NO_INDEX"] = "1"
-    check_is_venv(request.env)
+    check_is_environment(request.env)
     try:
         return run(
             command,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_venv, not_reproducible
+from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_environment, not_reproducible
 from envsync.build.environ import tool_environment
 from envsync.build.events import Event, Installing, Line, Resolving
 from envsync.build.failure import Failure, build_error
@@ -58,10 +58,12 @@ class _UvSteps:
         self._request = request
 
     def together(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
-        options = ["--allow-empty-requirements"]
-        for name in sorted(self._request.stale):
-            options += ["--reinstall-package", name]
-        done = _with_requirements(self._request, "sync", options, [part.requirement for part in parts])
+        options = [word for name in sorted(self._request.stale) for word in ("--reinstall-package", name)]
+        lines = [part.requirement for part in parts]
+        if self._request.among_others:
+            options += ["--no-deps", "--break-system-packages"]
+            return _failed(_with_requirements(self._request, "install", options, lines), "uv pip install")
+        done = _with_requirements(self._request, "sync", ["--allow-empty-requirements", *options], lines)
         return _failed(done, "uv pip sync")
 
     def alone(self, requirement: str) -> Failed | None:
@@ -158,7 +160,7 @@ def _uv(words: Sequence[str | Path], *, timeout: float, request: Request | None 
                 request.on_event(event)
 
     if request is not None:
-        check_is_venv(request.env)
+        check_is_environment(request.env)
     try:
         command = [find_uv_bin(), *words]
         return run(command, timeout=timeout, env=tool_environment(), check=False, on_line=tell, tied=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,40 +11,85 @@ import typer
 from envsync.cli import console
 from envsync.cli.options import InterpreterOption, Lockfiles, PlatformOption, lockfiles_folder, pull_options
 from envsync.cli.progress import Progress
+from envsync.cli.update_base import update_base
+from envsync.errors import UsageError
 
 if TYPE_CHECKING:
     from envsync.build.events import Event
 
 
+Env = Annotated[
+    Path | None,
+    typer.Argument(metavar="[ENV]", help="The folder of the environment to make, or to update.", show_default=False),
+]
+Name = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Instead of ENV: a conda environment of this name, where conda keeps its own."),
+]
+ImageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="IMAGE",
+        help="The image (pulled first when there is no lock of it) or lock directory to match. "
+        "Left out: the only lock there is, else the one pulled last.",
+    ),
+]
+Python = Annotated[
+    str | None,
+    typer.Option(metavar="PATH|X.Y[.Z]", help="The interpreter, instead of the best fitting one of this machine."),
+]
+BackendOption = Annotated[
+    Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"] | None,
+    typer.Option(
+        metavar="NAME",
+        help="What installs: uv, or pip; for conda environments rattler, which comes with envsync, or your own conda, "
+        "mamba or micromamba.",
+    ),
+]
+Channel = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        help="Where conda packages come from, instead of their channel of this name, or of all. May be repeated.",
+    ),
+]
+UpdateBase = Annotated[
+    bool,
+    typer.Option(
+        "--update-base",
+        help="Instead of ENV: have your conda update its base environment; says what would change, and asks.",
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before base is updated.")]
+
+
 def create(
-    env: Annotated[Path, typer.Argument(metavar="ENV", help="The virtual environment to make, or to update.")],
-    image: Annotated[
-        str | None,
-        typer.Option(
-            metavar="IMAGE",
-            help="The image (pulled first when there is no lock of it) or lock directory to match. "
-            "Left out: the only lock there is, else the one pulled last.",
-        ),
-    ] = None,
-    python: Annotated[
-        str | None,
-        typer.Option(metavar="PATH|X.Y[.Z]", help="The interpreter, instead of the best fitting one of this machine."),
-    ] = None,
-    backend: Annotated[Literal["uv", "pip"], typer.Option(help="What installs.")] = "uv",
+    env: Env = None,
+    name: Name = None,
+    image: ImageOption = None,
+    python: Python = None,
+    backend: BackendOption = None,
+    channel: Channel = None,
+    base: UpdateBase = False,
+    yes: Yes = False,
     platform: PlatformOption = None,
     interpreter: InterpreterOption = None,
     lockfiles: Lockfiles = None,
 ) -> int:
     """Make the local twin of a lock and verify it.
 
+    A virtual environment; of an image whose Python is conda's, a conda environment, which needs no conda here.
+
     All or nothing: what was there before stays until the new environment is complete. Only environments that envsync
     made are replaced.
     """
-    from envsync.create import create_environment
+    from envsync.create import Choices, create_environment
     from envsync.locate import locate_lock
     from envsync.report.created import render_created, render_source
     from envsync.take import Progress as PullProgress
 
+    target = _target(env, name, base=base)
+    choices = Choices(python=python, backend=backend, channels=tuple(channel or ()))
     with Progress() as progress:
         located = locate_lock(
             image,
@@ -51,24 +97,60 @@ def create(
             pull_options(platform, interpreter),
             PullProgress(step=progress.step, note=progress.fact, layer=progress.layer),
         )
+        if target is not None and name is not None and located.lock.snapshot.conda_environment is None:
+            raise UsageError(
+                f"--name: for conda environments; {located.lock.reference} has none", hint="Name a folder."
+            )
         progress.fact(render_source(located).rstrip())
-        made = create_environment(
-            located, env, python=python, backend=backend, on_event=lambda event: _show(event, progress)
-        )
+        if target is None:
+            return update_base(located, choices, ask=not yes)
+        made = create_environment(located, target, choices, lambda event: _show(event, progress))
     console.say(render_created(made, console.width()).rstrip())
-    console.path(env)
+    console.path(target)
     return 0 if made.is_twin else 1
 
 
+def _target(env: Path | None, name: str | None, *, base: bool) -> Path | None:
+    """The folder that is meant; ``None``: conda's base environment.
+
+    Raises:
+        UsageError: not exactly one of them; or no name of an environment.
+    """
+    if (env is not None) + (name is not None) + base != 1:
+        raise UsageError(
+            "create: expected one of ENV, the folder of the environment, --name NAME, and --update-base",
+            hint="For instance: envsync create .venv",
+        )
+    if name is None:
+        return env
+    from envsync.build.conda.names import environment_place
+    from envsync.build.conda.settings import load_conda_settings
+
+    home = Path.home()
+    return environment_place(name, load_conda_settings(os.environ, home), os.environ, home)
+
+
 def _show(event: Event, progress: Progress) -> None:
-    from envsync.build.events import Installing, InterpreterFound, Line, Resolving
+    from envsync.build.events import CondaProgress, Installing, InterpreterFound, Line, Note, Resolving, Waiting
 
     match event:
         case InterpreterFound(path=path, version=version):
             progress.fact(f"Python {version}: {path}")
         case Resolving(count=count):
-            progress.step(f"getting {count} distributions")
+            progress.step(f"getting {_distributions(count)}")
         case Installing(count=count):
-            progress.step(f"installing {count} distributions")
+            progress.step(f"installing {_distributions(count)}")
+        case CondaProgress(count=count, fetched=fetched, linked=linked, received=received):
+            progress.step(f"getting {count} conda packages" if fetched < count else f"linking {count} conda packages")
+            size = f", {received / 1e6:.1f} MB" if received else ""
+            progress.moving(f"{fetched} here{size}" if fetched < count else f"{linked} linked{size}")
+        case Waiting(what=what):
+            progress.step(f"waiting for {what}")
+        case Note(text=text):
+            progress.fact(text)
         case Line(text=text):
             progress.detail(text)
+
+
+def _distributions(count: int) -> str:
+    return f"{count} distribution{'' if count == 1 else 's'}"

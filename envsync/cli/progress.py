@@ -75,6 +75,11 @@ class Progress:
         elif self._current:
             self._show(f"{self._current}: {told}")
 
+    def moving(self, text: str) -> None:
+        """How far the step is: on a terminal only."""
+        if console.is_terminal() and self._current:
+            self._show(f"{self._current}: {printable(text)}")
+
     def layer(self, layer: LayerProgress) -> None:
         """How far one layer is: bytes and rate on a terminal, its end in a pipe. May be called from any thread."""
         with self._lock:

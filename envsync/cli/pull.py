@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -93,9 +95,19 @@ def _wishes(name: str | None, subdirs: tuple[str, ...]) -> Wishes:
         checked_name(name)
     if not subdirs:
         return Wishes(name=name)
+    from envsync.build.conda.settings import load_conda_settings
+    from envsync.build.conda.terms import check_terms
     from envsync.solve.conda_lock import find_client
 
-    return Wishes(name=name, subdirs=subdirs, channels=ChannelAccess(conda=find_client()))
+    home = Path.home()
+    settings = load_conda_settings(os.environ, home)
+
+    def check(channels: Iterable[str]) -> None:
+        urls = [url for channel in channels for url in settings.places(channel)]
+        check_terms(urls, settings, os.environ, home)
+
+    access = ChannelAccess(places=settings.places, check=check, conda=find_client())
+    return Wishes(name=name, subdirs=subdirs, channels=access)
 
 
 def _status(pulled: Pulled) -> int:

@@ -22,7 +22,22 @@ _INSIDE: dict[Kind, str] = {
     "distribution-modified": "changed files",
     "distribution-extra": "extra",
 }
+_CONDA: dict[Kind, str] = {
+    "conda-package-missing": "not there",
+    "conda-package-version": "other version",
+    "conda-package-build": "other build",
+    "conda-package-channel": "from another channel",
+    "conda-package-hash": "another file",
+    "conda-files-missing": "files missing",
+    "conda-files-changed": "changed files",
+    "conda-overwritten": "overwritten by pip otherwise",
+    "conda-package-extra": "extra",
+}
 _AROUND: dict[Kind, tuple[str, str]] = {
+    "conda-virtual-package": (
+        "virtual package of conda is not met here",
+        "virtual packages of conda are not met here",
+    ),
     "environment-variable": ("variable of the image is not set so here", "variables of the image are not set so here"),
     "os-package-missing": ("OS package of the image is absent here", "OS packages of the image are absent here"),
     "os-package-version": ("OS package has another version here", "OS packages have other versions here"),
@@ -63,9 +78,6 @@ def render_created(created: Created, width: int) -> str:
     """How many distributions are identical, which are not, and what the machine lacks."""
     snapshot, built = created.located.lock.snapshot, created.built
     target = shlex.quote(str(created.target))
-    different = {normalized(f.subject) for f in created.python if f.scope == "python" and f.kind in _INSIDE}
-    names = {normalized(d.name) for d in snapshot.distributions}
-    identical = len(names - different)
     work = ", ".join(
         f"{count} {what}"
         for count, what in (
@@ -76,7 +88,7 @@ def render_created(created: Created, width: int) -> str:
         if count
     )
     lines = [
-        f"{identical} of {len(names)} distributions {_alike(snapshot)} in {created.target}",
+        f"{_identical(created)} {_alike(snapshot)} in {created.target}",
         f"  Python {built.python.version}{f'; {work}' if work else ''}",
     ]
     lines += [line for finding in created.python[:_SHOWN] for line in _difference(finding, width)]
@@ -87,12 +99,27 @@ def render_created(created: Created, width: int) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _identical(created: Created) -> str:
+    """How many of how many: of conda packages and of what pip installed beside them, or of all distributions."""
+    snapshot = created.located.lock.snapshot
+    environment = snapshot.conda_environment
+    distributions = {normalized(d.name) for d in snapshot.distributions if environment is None or d.conda is None}
+    differing = {normalized(f.subject) for f in created.python if f.kind in _INSIDE}
+    same, all_of_them = len(distributions - differing), len(distributions)
+    if environment is None:
+        return f"{same} of {all_of_them} distributions"
+    packages = {package.name for package in environment.packages}
+    others = {f.subject for f in created.python if f.kind in _CONDA}
+    beside = f" and {same} of {all_of_them} pip distributions" if distributions else ""
+    return f"{len(packages - others)} of {len(packages)} conda packages{beside}"
+
+
 def _alike(snapshot: Snapshot) -> str:
     return "as listed" if isinstance(snapshot.source, ListSource) else "identical"
 
 
 def _difference(finding: Finding, width: int) -> Iterator[str]:
-    what = _INSIDE.get(finding.kind)
+    what = _INSIDE.get(finding.kind) or _CONDA.get(finding.kind)
     if what is None:
         head = f"{printable(finding.subject)} {finding.actual or ''} here, {finding.expected or ''} in the image"
     else:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 from envsync.lock.store import Written, changes
 from envsync.model import Distribution, ImageSource, Interpreter, OperatingSystem, Snapshot, SolvedEnvironment
 from envsync.redaction import printable
@@ -32,14 +30,9 @@ def render_pulled(snapshot: Snapshot, written: Written, dropped: tuple[str, ...]
             lines.append(f"  ... and {len(snapshot.skipped) - _SHOWN} more, in snapshot.json")
     lines += [f"no longer in the lock: what was solved for {one}; again: --platform {one}" for one in dropped]
     state = {"new": "lock written", "unchanged": "lock unchanged", "replaced": "lock replaced"}[written.status]
-    lines += [f"{state}: {written.path}", f"next: {_next(snapshot, written)}"]
+    environment = ".venv" if snapshot.conda_environment is None else ".conda"
+    lines += [f"{state}: {written.path}", f"next: envsync create {environment}"]
     return "\n".join(lines) + "\n"
-
-
-def _next(snapshot: Snapshot, written: Written) -> str:
-    if snapshot.conda_environment is None:
-        return "envsync create .venv"
-    return f"conda env create --file {shlex.quote(str(written.path / 'environment.yml'))}"
 
 
 def _identity(snapshot: Snapshot) -> list[str]:

@@ -49,10 +49,10 @@ def test_distributions_are_read_from_folder_names(tmp_path: Path) -> None:
     (place / names[0] / "direct_url.json").write_text('{"url": "file:///x", "dir_info": {}}')
     (place / names[2] / "direct_url.json").write_text("{")
     assert read_installed(tmp_path) == (
-        Installed(name="my-old-name", version="1.0", origin=DirectoryOrigin(url="")),
-        Installed(name="ruamel-yaml", version="0.18.6", origin=DirectoryOrigin(url="file:///x")),
+        Installed(name="my-old-name", version="1.0", origin=DirectoryOrigin(url=""), folder=names[2]),
+        Installed(name="ruamel-yaml", version="0.18.6", origin=DirectoryOrigin(url="file:///x"), folder=names[0]),
         Installed(name="x", version=""),
-        Installed(name="zope-interface", version="5.4.0"),
+        Installed(name="zope-interface", version="5.4.0", folder=names[1]),
     )
     assert read_installed(tmp_path / "nowhere") == ()
 

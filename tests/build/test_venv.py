@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from envsync.build import venv as building
-from envsync.build.backend import check_is_venv
+from envsync.build.backend import check_is_environment
 from envsync.build.events import Event, Installing, InterpreterFound, Line, Resolving
 from envsync.build.interpreter import find_interpreter
 from envsync.build.marker import read_marker
@@ -531,4 +531,4 @@ def test_an_environment_without_its_pyvenv_cfg_never_reaches_the_base(backend: s
 
 def test_nothing_is_installed_into_what_is_no_venv(tmp_path: Path) -> None:
     with pytest.raises(BuildError, match=r"its pyvenv\.cfg is gone"):
-        check_is_venv(tmp_path)
+        check_is_environment(tmp_path)

@@ -60,6 +60,11 @@ def contents(folder: Path) -> dict[str, bytes]:
         ),
         (["pull", "127.0.0.1:1/app@sha256:12"], "digest 'sha256:12': not of the form"),
         (["create", ".venv"], "no lock here"),
+        (["create"], "create: expected one of ENV, the folder of the environment, --name NAME, and --update-base"),
+        (["create", ".c", "--name", "c"], "create: expected one of ENV"),
+        (["create", ".c", "--update-base"], "create: expected one of ENV"),
+        (["create", "--name", "base"], "--name base: reserved (expected a name of its own)"),
+        (["create", "--name", "a/b"], "--name a/b: not the name of an environment"),
         (["diff"], "no environment is active, and there is none at .venv"),
         (["diff", "./nowhere/"], "nowhere"),
         (["create", ".venv", "--image", "docker-archive:nowhere.tar"], "nowhere.tar: "),
@@ -70,7 +75,7 @@ def test_arguments_that_cannot_be_meant(words: list[str], text: str, tmp_path: P
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [["frobnicate"], ["pull", "--frobnicate"], ["diff", "--only", "moon"], ["create"]])
+@pytest.mark.parametrize("words", [["frobnicate"], ["pull", "--frobnicate"], ["diff", "--only", "moon"]])
 def test_usage_errors_exit_with_2(words: list[str], tmp_path: Path) -> None:
     result = envsync(*words, cwd=tmp_path)
     assert (result.status, result.out) == (2, "")

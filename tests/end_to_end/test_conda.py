@@ -20,7 +20,7 @@ def lock(conda_image: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = envsync("pull", conda_image, "--method", "both", cwd=folder)
     assert result.status == 0, result.said
     assert "3 conda packages in /opt/conda" in result.err
-    assert "next: conda env create --file lockfiles/" in result.err
+    assert "next: envsync create .conda\n" in result.err
     (snapshot,) = (folder / "lockfiles").rglob("snapshot.json")
     return snapshot.parent
 
@@ -69,14 +69,6 @@ def test_files_for_conda(lock: Path) -> None:
     assert len(urls) == 3
     locked = yaml.safe_load((lock / "conda-lock.yml").read_text())
     assert {package["name"] for package in locked["package"]} == {"click", "python", "six"}
-
-
-def test_create_says_what_to_type_instead(lock: Path, tmp_path: Path) -> None:
-    result = envsync("create", "env", "--image", str(lock), cwd=tmp_path)
-    assert result.status == 2
-    assert "a conda environment" in result.err
-    assert "conda env create" in result.err
-    assert not (tmp_path / "env").exists()
 
 
 def test_a_lock_is_read_back_equal(lock: Path) -> None:

@@ -16,10 +16,9 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from envsync.build.conda.condarc import conda_root
-from envsync.build.conda.settings import CondaSettings
 from envsync.build.failure import last_lines
 from envsync.errors import BuildError, CommandError
-from envsync.process import run
+from envsync.process import Completed, run
 from envsync.redaction import printable
 
 Client = Literal["conda", "mamba", "micromamba"]
@@ -133,17 +132,18 @@ def find_client(client: Client, environ: Mapping[str, str]) -> Path:
     )
 
 
-def fetched_from(explicit: str, settings: CondaSettings) -> str:
+def fetched_from(explicit: str, places: Callable[[str], tuple[str, ...]]) -> str:
     """An explicit list with each URL as the user's configuration has it; of several mirrors, the first.
 
     Args:
         explicit: as :func:`envsync.lock.conda.explicit.render_explicit` makes it.
-        settings: the user's; what is returned holds their credentials.
+        places: :meth:`envsync.build.conda.settings.CondaSettings.places`; what is returned holds the user's
+            credentials.
 
     Raises:
         UsageError: the configuration names what cannot be fetched from.
     """
-    return _PACKAGE.sub(lambda found: f"{settings.places(found['channel'])[0]}{found['rest']}", explicit)
+    return _PACKAGE.sub(lambda found: f"{places(found['channel'])[0]}{found['rest']}", explicit)
 
 
 def create_command(
@@ -183,19 +183,31 @@ def create_prefix(
         BuildError: names the package and cause where they are known, and has the last lines of the output.
     """
     program = find_client(client, environ)
+    done = run_client(
+        create_command(program, client, prefix, explicit, offline=offline), client, timeout=timeout, on_line=on_line
+    )
+    if done.returncode:
+        raise client_error(client, f"{done.stdout}\n{done.stderr}", done.returncode)
+
+
+def run_client(
+    command: Sequence[str | Path], client: Client, *, timeout: float, on_line: Callable[[str], None] | None
+) -> Completed:
+    """Run a client in an environment that makes it ask and tell nothing else.
+
+    Raises:
+        BuildError: it could not be started, or did not end in time.
+    """
 
     def tell(line: str) -> None:
         if on_line is not None:
             on_line(_TOKEN.sub("", line))
 
-    command = create_command(program, client, prefix, explicit, offline=offline)
-    variables = {**dict.fromkeys((name for name in environ if name.startswith("PYTHON")), None), **_ENVIRONMENT}
+    variables = {**dict.fromkeys((name for name in os.environ if name.startswith("PYTHON")), None), **_ENVIRONMENT}
     try:
-        done = run(command, timeout=timeout, env=variables, check=False, on_line=tell, tied=True)
+        return run(command, timeout=timeout, env=variables, check=False, on_line=tell, tied=True)
     except CommandError as error:
         raise BuildError(f"{client}: {error.message}", output=_TOKEN.sub("", error.output), hint=error.hint) from error
-    if done.returncode:
-        raise client_error(client, f"{done.stdout}\n{done.stderr}", done.returncode)
 
 
 def client_error(client: Client, output: str, status: int) -> BuildError:

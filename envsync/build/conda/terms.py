@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from envsync.build.conda.condarc import conda_root, expanded
+from envsync.build.conda.settings import CondaSettings
 from envsync.channels import channel_url
 from envsync.errors import BuildError, UsageError
 
@@ -56,6 +57,16 @@ def unaccepted(
     return tuple(
         url for url in dict.fromkeys(asking) if not (answers[url].accepted if url in answers else accept_terms)
     )
+
+
+def check_terms(urls: Iterable[str], settings: CondaSettings, environ: Mapping[str, str], home: Path) -> None:
+    """Let nobody fetch from ``urls`` whose terms the user did not accept.
+
+    Raises:
+        BuildError: names the channels, and what can be done.
+    """
+    if waiting := unaccepted(urls, environ, home, accept_terms=settings.accept_terms):
+        raise terms_error(waiting)
 
 
 def terms_error(channels: Sequence[str]) -> BuildError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from envsync.lock.conda.grammar import subdir_of
 from envsync.model import CondaPackage, Snapshot, SolvedEnvironment
@@ -29,6 +29,21 @@ def packages_for(snapshot: Snapshot, subdir: str) -> ForPlatform | None:
         return ForPlatform(subdir=subdir, packages=environment.packages)
     solved = next((one for one in environment.solved if one.subdir == subdir), None)
     return None if solved is None else ForPlatform(subdir=subdir, packages=solved.packages, solved=solved)
+
+
+def on_the_platform_of(actual: Snapshot, lock: Snapshot) -> Snapshot:
+    """``lock`` with the packages that it has for the platform which ``actual`` is on; unchanged where it has none.
+
+    So an environment that was solved for a Mac is compared with what was solved, not with the image's own packages.
+    """
+    theirs, ours = actual.conda_environment, lock.conda_environment
+    if theirs is None or ours is None or (subdir := subdir_of(theirs)) is None:
+        return lock
+    found = packages_for(lock, subdir)
+    if found is None or found.solved is None:
+        return lock
+    environment = structs.replace(ours, packages=found.packages)
+    return structs.replace(lock, conda=(environment, *lock.conda[1:]))
 
 
 def platforms(snapshot: Snapshot) -> tuple[str, ...]:

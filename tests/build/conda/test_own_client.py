@@ -138,7 +138,7 @@ def test_the_list_names_the_mirrors() -> None:
         "https://repo.anaconda.com/pkgs/main/linux-64/b-1-0.tar.bz2\n"
     )
 
-    assert fetched_from(explicit, settings) == (
+    assert fetched_from(explicit, settings.places) == (
         "# of https://conda.anaconda.org/x\n@EXPLICIT\n"
         "https://corp/t/tk/conda-forge/noarch/a-1-0.conda#0123\n"
         "https://repo.anaconda.com/pkgs/main/linux-64/b-1-0.tar.bz2\n"

@@ -1,0 +1,96 @@
+"""Updating conda's own base environment to a lock, as ``conda env update -n base``: what it changes, and doing it.
+
+https://docs.conda.io/projects/conda/en/stable/commands/env/update.html. What a lock does not have stays.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from msgspec import Struct
+
+from envsync.build.conda.condarc import conda_root
+from envsync.build.conda.own_client import client_error, find_client, run_client
+from envsync.build.conda.state import read_pip_installed, read_records
+from envsync.errors import BuildError
+from envsync.model import Snapshot
+from envsync.names import normalized
+
+BaseClient = Literal["conda", "mamba"]
+
+
+class Change(Struct, frozen=True, kw_only=True):
+    """One package or distribution that an update puts in, or replaces."""
+
+    name: str
+    old: str | None
+    """Version and build; ``None``: it is not there yet."""
+    new: str
+    by_pip: bool = False
+
+
+class BaseUpdate(Struct, frozen=True, kw_only=True):
+    """What an update of the base environment would do."""
+
+    prefix: Path
+    program: Path
+    client: BaseClient
+    changes: tuple[Change, ...]
+    """Sorted: conda's packages first, then pip's distributions."""
+    same: int
+    """How many are there already, as the lock has them."""
+    others: int
+    """Packages and distributions that the lock does not have: they stay, unless the solver finds that they conflict."""
+
+
+def plan_base_update(lock: Snapshot, client: BaseClient) -> BaseUpdate:
+    """Compare the base environment of the user's conda with a lock; nothing is changed.
+
+    Raises:
+        BuildError: no conda here, or its base environment cannot be found.
+    """
+    program = find_client(client, os.environ)
+    prefix = conda_root(os.environ) or program.resolve().parent.parent
+    if not (prefix / "conda-meta").is_dir():
+        raise BuildError(
+            f"{prefix}: no base environment (expected conda-meta in it)",
+            hint="Say where conda is: CONDA_EXE=PATH/bin/conda",
+        )
+    records = read_records(prefix)
+    have = {name: f"{one.package.version} {one.package.build}" for name, one in records.items()}
+    environment = lock.conda_environment
+    packages = environment.packages if environment is not None else ()
+    want = {one.name: f"{one.version} {one.build}" for one in packages}
+    pip_have = {str(one.name): one.version for one in read_pip_installed(prefix, records)}
+    pip_want = {str(normalized(one.name)): one.version for one in lock.distributions if one.conda is None}
+    return BaseUpdate(
+        prefix=prefix,
+        program=program,
+        client=client,
+        changes=(*_changes(have, want), *_changes(pip_have, pip_want, by_pip=True)),
+        same=len(have.items() & want.items()) + len(pip_have.items() & pip_want.items()),
+        others=len(have.keys() - want.keys()) + len(pip_have.keys() - pip_want.keys()),
+    )
+
+
+def _changes(have: dict[str, str], want: dict[str, str], *, by_pip: bool = False) -> tuple[Change, ...]:
+    return tuple(
+        Change(name=name, old=have.get(name), new=new, by_pip=by_pip)
+        for name, new in sorted(want.items())
+        if have.get(name) != new
+    )
+
+
+def update_base(update: BaseUpdate, environment_yml: Path, *, timeout: float, on_line: Callable[[str], None]) -> None:
+    """Run the user's own client on its base environment.
+
+    Raises:
+        BuildError: it failed; the last lines of its output say more. What it had changed by then stays changed.
+    """
+    command: list[str | Path] = [update.program, "env", "update", "--name", "base", "--file", environment_yml]
+    done = run_client(command, update.client, timeout=timeout, on_line=on_line)
+    if done.returncode:
+        raise client_error(update.client, f"{done.stdout}\n{done.stderr}", done.returncode)

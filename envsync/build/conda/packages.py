@@ -1,0 +1,284 @@
+"""Fetching conda packages and linking them into a prefix, by rattler: https://conda.github.io/rattler/py-rattler/.
+
+Nothing is solved. Package files come from a cache that pixi and rattler-build share, else from a channel; either way
+they are what the lock's hash says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import fcntl
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+
+from envsync.build.conda.failure import Failure, build_error, explain, shown
+from envsync.build.events import Event, Waiting
+from envsync.channels import without_credentials
+from envsync.errors import BuildError
+from envsync.model import CondaPackage
+
+if TYPE_CHECKING:
+    from rattler import Client, PackageCache, RepoDataRecord
+
+PATIENCE = 120.0
+"""Seconds in which nothing at all happens."""
+_TICK = 0.1
+_RETRIES = 3
+_CALM = 3
+_SETTLED = 100
+"""Looks, each half a tick after the one before: how many find nothing new, and how many at most."""
+_ELSEWHERE = frozenset({"gone", "refused", "server", "network", "hash", "damaged"})
+"""Failures that another place for the same channel may not have."""
+
+Places = Callable[[str], tuple[str, ...]]
+"""The URL of a channel, as records have it, to those that its packages are fetched from, in order."""
+
+
+class Job(Struct, frozen=True, kw_only=True):
+    """What to install, and where."""
+
+    packages: tuple[CondaPackage, ...]
+    prefix: Path
+    """An empty folder."""
+    target: Path
+    """The path that files of the packages shall take for their prefix."""
+    places: Places
+    insecure: bool = False
+    """Believe any TLS certificate: conda's ``ssl_verify: false``."""
+    thorough: bool = False
+    """Hash every file of the package cache before it is used."""
+    patience: float = PATIENCE
+    on_event: Callable[[Event], None]
+
+
+def install_packages(job: Job) -> None:
+    """Make the prefix hold exactly these packages.
+
+    Link scripts of packages are not run: they are programs of whoever made the package.
+
+    Raises:
+        BuildError: names the package, its URL and the cause.
+    """
+    check_hashes(job.packages)
+    channels = dict.fromkeys(package.channel for package in job.packages)
+    chosen = {channel: list(job.places(channel)) for channel in channels}
+    while True:
+        try:
+            asyncio.run(_install(job, {channel: places[0] for channel, places in chosen.items()}))
+        except _FailedError as error:
+            failed = error.failure.package
+            # What came in is in the cache: only what is missing is asked for again, elsewhere.
+            if failed is None or error.failure.kind not in _ELSEWHERE or len(chosen[failed.channel]) < 2:
+                place = chosen[failed.channel][0] if failed is not None else ""
+                raise build_error(error.failure, without_credentials(place) if place else "", cache_folder()) from None
+            chosen[failed.channel].pop(0)
+        else:
+            return
+
+
+def check_hashes(packages: Iterable[CondaPackage]) -> None:
+    """Refuse packages that nothing could be compared with.
+
+    Raises:
+        BuildError: names all of them.
+    """
+    unknown = [package.name for package in packages if package.md5 is None and package.sha256 is None]
+    if unknown:
+        raise BuildError(
+            f"{shown(unknown)}: the lock has no hash of the package, so that nobody could tell it from another",
+            hint="conda takes it unchecked: --backend conda",
+        )
+
+
+class _FailedError(Exception):
+    """Carries a failure out of the event loop."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.cause)
+        self.failure = failure
+
+
+async def _install(job: Job, places: Mapping[str, str]) -> None:
+    import rattler
+    from rattler.exceptions import InstallerError, LinkError, TransactionError
+
+    from envsync.build.conda.reporter import Reporter
+
+    reporter = Reporter(len(job.packages), job.on_event)  # type: ignore[abstract]  # mypy takes a docstring for no body
+    _tell_of_lock(cache_folder(), job.on_event)
+    installing = asyncio.ensure_future(
+        rattler.install(
+            [_record(package) for package in job.packages],
+            job.prefix,
+            installed_packages=[],
+            execute_link_scripts=False,
+            show_progress=False,
+            client=_client(places, insecure=job.insecure),
+            reporter=reporter,
+            alternative_target_prefix=job.target,
+            package_cache=_package_cache(job.packages, thorough=job.thorough),
+        )
+    )
+    done = False
+    try:
+        while not (await asyncio.wait({installing}, timeout=_TICK))[0]:
+            reporter.tell()
+            if time.monotonic() - reporter.moved > job.patience:
+                what = f"; waiting for {shown(reporter.coming)}" if reporter.coming else ""
+                raise _FailedError(Failure(kind="stalled", cause=f"nothing happened for {job.patience:g} s{what}"))
+        await installing
+        done = True
+    except (InstallerError, LinkError, TransactionError, OSError) as error:
+        raise _FailedError(explain(str(error), job.packages)) from error
+    finally:
+        if not done:
+            installing.cancel()
+            _settle(job.prefix)
+    reporter.tell()
+
+
+def _settle(prefix: Path) -> None:
+    """Empty a prefix in which rattler's threads, once something failed, still end what they had begun."""
+    calm = 0
+    for _ in range(_SETTLED):
+        if not prefix.is_dir():
+            return
+        left = list(prefix.iterdir())
+        calm = 0 if left else calm + 1
+        if calm > _CALM:
+            return
+        for entry in left:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+        time.sleep(_TICK / 2)
+
+
+def _record(package: CondaPackage) -> RepoDataRecord:
+    from rattler import PackageRecord, RepoDataRecord
+    from rattler.package import BuildString
+
+    record = PackageRecord(
+        package.name,
+        package.version,
+        BuildString(package.build),
+        package.build_number,
+        package.subdir,
+        noarch=package.noarch,
+        depends=list(package.depends),
+        constrains=list(package.constrains),
+        sha256=bytes.fromhex(package.sha256) if package.sha256 else None,
+        md5=bytes.fromhex(package.md5) if package.md5 else None,
+        size=package.size,
+    )
+    return RepoDataRecord(record, package.url.rpartition("/")[2], package.url, package.channel)
+
+
+# --- the cache ---------------------------------------------------------------------------------------
+
+
+def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.platform) -> Path:
+    """Where rattler keeps package files, unpacked: ``RATTLER_CACHE_DIR``, else in the user's folder of caches."""
+    if named := environ.get("RATTLER_CACHE_DIR"):
+        return Path(named).absolute() / "pkgs"
+    home = Path(environ.get("HOME") or "/")
+    caches = Path(environ.get("XDG_CACHE_HOME", ""))
+    if platform == "darwin":
+        caches = home / "Library/Caches"
+    elif not caches.is_absolute():
+        caches = home / ".cache"
+    return caches / "rattler" / "cache" / "pkgs"
+
+
+def _package_cache(packages: Sequence[CondaPackage], *, thorough: bool) -> PackageCache:
+    """rattler's own cache, and beside it a folder by MD5 for each package of which no other hash is known.
+
+    What is in the cache is told by name, version, build and SHA-256 there: a package that has only an MD5, as those
+    of before 2018, would be taken from it whatever its bytes were.
+    """
+    from rattler import MatchSpec
+    from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
+
+    mode = ValidationMode.full() if thorough else ValidationMode.fast()
+    shared = cache_folder()
+    beside = shared.with_name("pkgs-md5")
+    layers = [
+        PackageCacheLayer(beside / package.md5).with_filter(
+            MatchSpec(f"{package.name} =={package.version} {package.build}")
+        )
+        for package in packages
+        if package.sha256 is None and package.md5 is not None
+    ]
+    return PackageCache.from_layers(
+        [layer.with_validation_mode(mode) for layer in (*layers, PackageCacheLayer(shared))]
+    )
+
+
+def _tell_of_lock(folder: Path, on_event: Callable[[Event], None]) -> None:
+    """Say so where another program holds the cache: rattler waits for it in silence."""
+    try:
+        with (folder / ".cache.lock").open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        on_event(Waiting(what=f"the package cache {folder}, which another program holds"))
+    except OSError:
+        pass
+
+
+# --- the network -------------------------------------------------------------------------------------
+
+
+def _client(places: Mapping[str, str], *, insecure: bool) -> Client:
+    """Fetches each channel's files from its place, with the credentials that the place has, else those of rattler."""
+    import json
+
+    from rattler import Client, Config
+    from rattler.networking.middleware import (
+        AddHeadersMiddleware,
+        AuthenticationMiddleware,
+        MirrorMiddleware,
+        RetryMiddleware,
+    )
+
+    plain = {channel: _without_user(place) for channel, place in places.items() if place != channel}
+    logins = {urlsplit(place).hostname or "": header for place in places.values() if (header := _login(place))}
+    if insecure and not logins:
+        mirrors = "".join(f"{json.dumps(one)} = [{json.dumps(other)}]\n" for one, other in plain.items())
+        return Client.from_config(Config.from_toml(f"tls-no-verify = true\n[mirrors]\n{mirrors}"), max_retries=_RETRIES)
+
+    def headers(host: str, _path: str) -> dict[str, str] | None:
+        return {"Authorization": logins[host]} if host in logins else None
+
+    return Client(
+        [
+            RetryMiddleware(_RETRIES),
+            MirrorMiddleware({channel: [place] for channel, place in plain.items()}),
+            AddHeadersMiddleware(headers),
+            AuthenticationMiddleware(),
+        ]
+    )
+
+
+def _without_user(url: str) -> str:
+    """``url`` without user and password, but with its token: rattler drops the former, the latter is part of a path."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _login(url: str) -> str | None:
+    """The header of Basic authentication that a URL's user and password stand for: RFC 7617."""
+    parts = urlsplit(url)
+    if parts.username is None:
+        return None
+    text = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return f"Basic {base64.b64encode(text.encode()).decode()}"

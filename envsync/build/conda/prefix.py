@@ -1,0 +1,305 @@
+"""Making, and bringing up to date, the conda environment that is the twin of a lock.
+
+As a virtual environment, it is made in a folder beside the target and swapped in at the end; its files are told the
+target's path from the start. Only a conda, mamba or micromamba of the user's own works in the target itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from envsync.build.backend import Request
+from envsync.build.conda.activate import write_activation
+from envsync.build.conda.history import render_history
+from envsync.build.conda.own_client import EXPLICIT, Client, create_prefix, fetched_from
+from envsync.build.conda.packages import PATIENCE, Job, Places, install_packages
+from envsync.build.conda.registered import register
+from envsync.build.conda.state import (
+    META,
+    is_installed,
+    make_readable,
+    read_pip_installed,
+    read_records,
+    remove_missing,
+)
+from envsync.build.events import Event, InterpreterFound, Line, Note
+from envsync.build.interpreter import LocalPython
+from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan, make_plan
+from envsync.build.relocate import relocate
+from envsync.build.target import absolute_target, check_target, exclusive
+from envsync.build.uv import Uv
+from envsync.build.venv import Built, difference
+from envsync.errors import BuildError
+from envsync.host import conda_subdir
+from envsync.lock.conda.explicit import render_explicit
+from envsync.lock.conda.platforms import packages_for
+from envsync.model import CondaEnvironment, CondaPackage, Snapshot
+from envsync.names import normalized
+from envsync.writing import discard_leftovers, replace_folder, staged_folder, write_file
+
+CondaBackend = Literal["rattler", "conda", "mamba", "micromamba"]
+_TWO_HOURS = 7200.0
+
+
+class CondaOptions(Struct, frozen=True, kw_only=True):
+    """A user's choices, and where their conda keeps what."""
+
+    backend: CondaBackend = "rattler"
+    places: Places = lambda channel: (channel,)
+    """Where packages of a channel come from."""
+    check: Callable[[tuple[str, ...]], None] = lambda _urls: None
+    """Told, before anything is fetched, the URLs that packages will come from; raises where they must not."""
+    insecure: bool = False
+    """Believe any TLS certificate."""
+    home: Path | None = None
+    """The user's, whose list of environments the new one joins; ``None``: it joins none."""
+    anew: bool = False
+    """Make it from nothing, and trust no file of the package cache unread: the files there are not what they were."""
+    timeout: float = _TWO_HOURS
+    """Seconds, for each run of another program."""
+    patience: float = PATIENCE
+    """Seconds in which nothing at all happens with the packages."""
+
+
+def create_conda(
+    lock: Snapshot,
+    target: Path,
+    *,
+    options: CondaOptions,
+    lock_id: LockIdentity,
+    on_event: Callable[[Event], None],
+) -> Built:
+    """Make ``target`` the twin of a lock with a conda environment; one that envsync made is brought up to date.
+
+    Raises:
+        BuildError: names the package, distribution or path, and the cause; what was there before is untouched.
+        UnsafeValueError: a name or version of the lock could inject into a requirements file.
+        LockError: the marker of the environment that is there is damaged.
+        WriteError: a file cannot be written.
+    """
+    place = absolute_target(target)
+    environment = lock.conda_environment
+    assert environment is not None  # noqa: S101 - the caller looked
+    packages = _fitting(lock, environment)
+    plan = make_plan(_without_conda(lock))
+    options.check(tuple(dict.fromkeys(url for package in packages for url in options.places(package.channel))))
+    with exclusive(place):
+        old = check_target(place)
+        work = _Work(
+            place=place,
+            environment=environment,
+            packages=packages,
+            plan=plan,
+            python=_python(place, packages, lock),
+            options=options,
+            lock_id=lock_id,
+            on_event=on_event,
+        )
+        on_event(InterpreterFound(path=work.python.path, version=work.python.version, exact=True))
+        return (work.unchanged(old) if old is not None else None) or work.make_anew(old)
+
+
+def _fitting(lock: Snapshot, environment: CondaEnvironment) -> tuple[CondaPackage, ...]:
+    """The packages for this machine.
+
+    Raises:
+        BuildError: the lock has none.
+    """
+    subdir = conda_subdir()
+    found = packages_for(lock, subdir)
+    if found is None:
+        theirs = ", ".join(sorted({package.subdir for package in environment.packages} - {"noarch"}))
+        reference = getattr(lock.source, "reference", "IMAGE")
+        raise BuildError(
+            f"the lock's conda packages are for {theirs}, and this machine is {subdir}",
+            hint=f"Solve it for this machine, as near as channels allow: envsync pull {reference} --platform {subdir}",
+        )
+    return found.packages
+
+
+def _without_conda(lock: Snapshot) -> Snapshot:
+    """The lock with only those distributions that pip installed."""
+    distributions = tuple(d for d in lock.python.distributions if d.conda is None)
+    first = msgspec.structs.replace(lock.python, distributions=distributions)
+    return msgspec.structs.replace(lock, interpreters=(first, *lock.interpreters[1:]))
+
+
+def _python(place: Path, packages: tuple[CondaPackage, ...], lock: Snapshot) -> LocalPython:
+    version = next((package.version for package in packages if package.name == "python"), lock.python.version)
+    python = lock.python
+    return LocalPython(
+        path=place / "bin" / "python",
+        version=version,
+        implementation=python.implementation,
+        abi=python.abi or "",
+        exact=True,
+    )
+
+
+class _Work(Struct, frozen=True, kw_only=True):
+    """One call of :func:`create_conda`."""
+
+    place: Path
+    environment: CondaEnvironment
+    packages: tuple[CondaPackage, ...]
+    plan: Plan
+    python: LocalPython
+    options: CondaOptions
+    lock_id: LockIdentity
+    on_event: Callable[[Event], None]
+
+    def unchanged(self, old: Marker) -> Built | None:
+        """What was made, where all of it is there already; ``None`` where it has to be made."""
+        if self.options.anew or old.environment != str(self.place) or old.backend != self.options.backend:
+            return None
+        discard_leftovers(self.place / MARKER_NAME)
+        records = read_records(self.place)
+        known = old.not_reproducible if old.lock.snapshot == self.lock_id.snapshot else ()
+        lacking = tuple(one for one in known if one not in self.plan.not_reproducible)
+        wanted = self._present(lacking)
+        if not is_installed(self.packages, records) or difference(wanted, read_pip_installed(self.place, records)):
+            return None
+        marker = encode_marker(self._marker(lacking))
+        if (self.place / MARKER_NAME).read_bytes() != marker:
+            write_file(self.place / MARKER_NAME, marker)
+        return self._built(lacking, unchanged=True)
+
+    def make_anew(self, old: Marker | None) -> Built:
+        """Make it from nothing; what is in the package cache is only linked."""
+        if self.options.backend == "rattler":
+            return self._make_beside()
+        if old is not None:
+            raise BuildError(
+                f"{self.place}: is there already, and {self.options.backend} can only make it where nothing is",
+                hint="Remove it first, or leave --backend out: then it is replaced in one step.",
+            )
+        with _removed_unless_done(self.place):
+            lacking = self._make_in_place(self.options.backend)
+        return self._finished(lacking)
+
+    def _make_beside(self) -> Built:
+        with staged_folder(self.place) as staging:
+            install_packages(
+                Job(
+                    packages=self.packages,
+                    prefix=staging,
+                    target=self.place,
+                    places=self.options.places,
+                    insecure=self.options.insecure,
+                    thorough=self.options.anew,
+                    patience=self.options.patience,
+                    on_event=self.on_event,
+                )
+            )
+            (staging / "CACHEDIR.TAG").unlink(missing_ok=True)  # of rattler's: an environment is no cache
+            history = render_history(self.environment, self.packages, datetime.now())
+            (staging / META / "history").write_text(history, encoding="utf-8")
+            make_readable(staging)
+            lacking = self._complete(staging)
+            relocate(staging, staged_as=staging, target=self.place)
+            (staging / MARKER_NAME).write_bytes(encode_marker(self._marker(lacking)))
+            replace_folder(staging, self.place)
+        return self._finished(lacking)
+
+    def _make_in_place(self, client: Client) -> tuple[NotReproducible, ...]:
+        with TemporaryDirectory(prefix="envsync-") as folder:  # nobody else's: URLs may have credentials
+            explicit = Path(folder) / EXPLICIT
+            wanted = msgspec.structs.replace(self.environment, packages=self.packages)
+            explicit.write_text(fetched_from(render_explicit(wanted), self.options.places), encoding="utf-8")
+            create_prefix(
+                client,
+                self.place,
+                explicit,
+                environ=os.environ,
+                timeout=self.options.timeout,
+                on_line=lambda line: self.on_event(Line(text=line)),
+            )
+        lacking = self._complete(self.place)
+        (self.place / MARKER_NAME).write_bytes(encode_marker(self._marker(lacking)))
+        return lacking
+
+    def _complete(self, prefix: Path) -> tuple[NotReproducible, ...]:
+        """What makes a prefix of packages the image's environment: without what that lacks, with what pip installed."""
+        remove_missing(prefix, self.packages)
+        if self.environment.pinned:
+            (prefix / META / "pinned").write_text("".join(f"{one}\n" for one in self.environment.pinned), "utf-8")
+        write_activation(prefix, self.place)
+        if self.options.backend == "rattler" and (scripts := _link_scripts(prefix)):
+            self.on_event(
+                Note(text=f"not run: the post-link scripts of {', '.join(scripts)} (--backend conda runs them)")
+            )
+        wanted = self.plan.makeable
+        if not wanted:
+            return ()
+        change = difference(wanted, read_pip_installed(prefix, read_records(prefix)))
+        request = Request(
+            env=prefix,
+            python=self.python.version,
+            wanted=wanted,
+            stale=change.stale,
+            among_others=True,
+            timeout=self.options.timeout,
+            on_event=self.on_event,
+        )
+        return Uv().install(request)
+
+    def _finished(self, lacking: tuple[NotReproducible, ...]) -> Built:
+        home = self.options.home
+        if home is not None and (problem := register(self.place, home)):
+            self.on_event(Note(text=problem))
+        return self._built(lacking)
+
+    def _present(self, lacking: tuple[NotReproducible, ...]) -> tuple[FromIndex | FromUrl, ...]:
+        absent = {normalized(one.name) for one in lacking}
+        return tuple(part for part in self.plan.makeable if normalized(part.name) not in absent)
+
+    def _marker(self, lacking: tuple[NotReproducible, ...]) -> Marker:
+        return Marker(
+            environment=str(self.place),
+            lock=self.lock_id,
+            python=self.python.version,
+            backend=self.options.backend,
+            not_reproducible=self.plan.not_reproducible + lacking,
+        )
+
+    def _built(self, lacking: tuple[NotReproducible, ...], *, unchanged: bool = False) -> Built:
+        present = self._present(lacking)
+        count = len(self.packages) + len(present)
+        return Built(
+            path=self.place,
+            python=self.python,
+            names=tuple(part.name for part in present),
+            not_reproducible=self.plan.not_reproducible + lacking,
+            unchanged=count if unchanged else 0,
+            installed=0 if unchanged else count,
+            removed=0,
+        )
+
+
+@contextmanager
+def _removed_unless_done(place: Path) -> Iterator[None]:
+    """Leave nothing half made at ``place``, where nothing was before."""
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        if not done:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _link_scripts(prefix: Path) -> tuple[str, ...]:
+    """Names of packages with a script that conda runs once they are linked."""
+    found = (prefix / "bin").glob(".*-post-link.sh")
+    return tuple(sorted(path.name.removeprefix(".").removesuffix("-post-link.sh") for path in found))

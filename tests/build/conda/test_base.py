@@ -1,0 +1,74 @@
+"""Updating a base environment: what it would change, from a real prefix; the client itself is a stand-in."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from envsync.build.conda.base import Change, plan_base_update, update_base
+from envsync.errors import BuildError
+from envsync.model import Snapshot
+from tests.factory import distribution
+
+pytestmark = pytest.mark.network
+
+SCRIPT = """#!/bin/sh
+echo "$@" > "$(dirname "$0")/asked"
+test "$(head -1 "$6")" = good && exit
+echo 'CondaHTTPError: HTTP 404 NOT FOUND for url <https://a/b/c-1-0.conda>' >&2
+exit 1
+"""
+
+
+@pytest.fixture
+def conda(original: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A base environment: the image's, without six, and with another tabulate."""
+    root = tmp_path / "conda"
+    shutil.copytree(original / "conda-meta", root / "conda-meta")
+    (root / "bin").mkdir()
+    program = root / "bin" / "conda"
+    program.write_text(SCRIPT)
+    program.chmod(0o755)
+    (root / "conda-meta" / "six-1.16.0-pyhd3eb1b0_0.json").unlink()
+    tabulate = root / "conda-meta" / "tabulate-0.9.0-pyhd3eb1b0_0.json"
+    text = tabulate.read_text().replace('"version": "0.9.0"', '"version": "0.8.9"')
+    tabulate.write_text(text)
+    monkeypatch.setenv("CONDA_EXE", str(program))
+    monkeypatch.delenv("CONDA_ROOT", raising=False)
+    return root
+
+
+def test_what_it_would_change(lock: Snapshot, conda: Path) -> None:
+    first = msgspec.structs.replace(
+        lock.python, distributions=(*lock.python.distributions, distribution("idna", "3.6"))
+    )
+    update = plan_base_update(msgspec.structs.replace(lock, interpreters=(first,)), "conda")
+    assert (update.prefix, update.program) == (conda, conda / "bin" / "conda")
+    assert update.changes == (
+        Change(name="six", old=None, new="1.16.0 pyhd3eb1b0_0"),
+        Change(name="tabulate", old="0.8.9 pyhd3eb1b0_0", new="0.9.0 pyhd3eb1b0_0"),
+        Change(name="idna", old=None, new="3.6", by_pip=True),
+    )
+    assert (update.same, update.others) == (len(lock.conda[0].packages) - 2, 0)
+
+
+def test_the_client_is_asked_for_just_that(lock: Snapshot, conda: Path, tmp_path: Path) -> None:
+    update = plan_base_update(lock, "conda")
+    file = tmp_path / "environment.yml"
+    file.write_text("good\n")
+    update_base(update, file, timeout=60, on_line=lambda line: None)
+    assert (conda / "bin" / "asked").read_text() == f"env update --name base --file {file}\n"
+    file.write_text("bad\n")
+    with pytest.raises(BuildError, match=r"c-1-0\.conda: the channel does not have this file"):
+        update_base(update, file, timeout=60, on_line=lambda line: None)
+
+
+def test_no_conda(lock: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CONDA_EXE", raising=False)
+    monkeypatch.delenv("CONDA_ROOT", raising=False)
+    with pytest.raises(BuildError, match="conda: not found on this machine"):
+        plan_base_update(lock, "conda")
