@@ -155,7 +155,7 @@ def _conda_options(located: Located, choices: Choices, backend: CondaBackend) ->
         backend=backend,
         places=settings.places,
         check=lambda urls: check_terms(urls, settings, os.environ, home),
-        insecure=settings.ssl_verify is False,
+        network=settings.network,
         home=home if settings.register_envs else None,
     )
 

@@ -73,6 +73,7 @@ OWNERS = {
         "envsync/image/registry/transport.py",
     },
     "rattler": {
+        "envsync/build/conda/network.py",
         "envsync/build/conda/packages.py",
         "envsync/build/conda/reporter.py",
         "envsync/host.py",

@@ -7,7 +7,6 @@ they are what the lock's hash says.
 from __future__ import annotations
 
 import asyncio
-import base64
 import fcntl
 import os
 import shutil
@@ -16,23 +15,22 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
 from envsync.build.conda.failure import Failure, build_error, explain, shown
+from envsync.build.conda.network import Network, make_client, network_variables
 from envsync.build.events import Event, Waiting
 from envsync.channels import without_credentials
 from envsync.errors import BuildError
 from envsync.model import CondaPackage
 
 if TYPE_CHECKING:
-    from rattler import Client, PackageCache, RepoDataRecord
+    from rattler import PackageCache, RepoDataRecord
 
 PATIENCE = 120.0
 """Seconds in which nothing at all happens."""
 _TICK = 0.1
-_RETRIES = 3
 _CALM = 3
 _SETTLED = 100
 """Looks, each half a tick after the one before: how many find nothing new, and how many at most."""
@@ -52,8 +50,7 @@ class Job(Struct, frozen=True, kw_only=True):
     target: Path
     """The path that files of the packages shall take for their prefix."""
     places: Places
-    insecure: bool = False
-    """Believe any TLS certificate: conda's ``ssl_verify: false``."""
+    network: Network = Network()
     thorough: bool = False
     """Hash every file of the package cache before it is used."""
     patience: float = PATIENCE
@@ -73,7 +70,8 @@ def install_packages(job: Job) -> None:
     chosen = {channel: list(job.places(channel)) for channel in channels}
     while True:
         try:
-            asyncio.run(_install(job, {channel: places[0] for channel, places in chosen.items()}))
+            with network_variables(job.network):
+                asyncio.run(_install(job, {channel: places[0] for channel, places in chosen.items()}))
         except _FailedError as error:
             failed = error.failure.package
             # What came in is in the cache: only what is missing is asked for again, elsewhere.
@@ -115,17 +113,21 @@ async def _install(job: Job, places: Mapping[str, str]) -> None:
 
     reporter = Reporter(len(job.packages), job.on_event)  # type: ignore[abstract]  # mypy takes a docstring for no body
     _tell_of_lock(cache_folder(), job.on_event)
+    records = [_record(package) for package in job.packages]
+    cache = _package_cache(job.packages, thorough=job.thorough)
+    if job.network.offline:
+        await _check_cached(records, cache)
     installing = asyncio.ensure_future(
         rattler.install(
-            [_record(package) for package in job.packages],
+            records,
             job.prefix,
             installed_packages=[],
             execute_link_scripts=False,
             show_progress=False,
-            client=_client(places, insecure=job.insecure),
+            client=make_client(places, job.network),
             reporter=reporter,
             alternative_target_prefix=job.target,
-            package_cache=_package_cache(job.packages, thorough=job.thorough),
+            package_cache=cache,
         )
     )
     done = False
@@ -224,6 +226,16 @@ def _package_cache(packages: Sequence[CondaPackage], *, thorough: bool) -> Packa
     )
 
 
+async def _check_cached(records: Sequence[RepoDataRecord], cache: PackageCache) -> None:
+    index = await cache.index()
+    absent = sorted(record.name.normalized for record in records if not index.contains_record(record))
+    if absent:
+        raise BuildError(
+            f"{shown(absent)}: not in the package cache, and the network is not to be used",
+            hint="offline of .condarc, or CONDA_OFFLINE, says so: run it once without.",
+        )
+
+
 def _tell_of_lock(folder: Path, on_event: Callable[[Event], None]) -> None:
     """Say so where another program holds the cache: rattler waits for it in silence."""
     try:
@@ -233,52 +245,3 @@ def _tell_of_lock(folder: Path, on_event: Callable[[Event], None]) -> None:
         on_event(Waiting(what=f"the package cache {folder}, which another program holds"))
     except OSError:
         pass
-
-
-# --- the network -------------------------------------------------------------------------------------
-
-
-def _client(places: Mapping[str, str], *, insecure: bool) -> Client:
-    """Fetches each channel's files from its place, with the credentials that the place has, else those of rattler."""
-    import json
-
-    from rattler import Client, Config
-    from rattler.networking.middleware import (
-        AddHeadersMiddleware,
-        AuthenticationMiddleware,
-        MirrorMiddleware,
-        RetryMiddleware,
-    )
-
-    plain = {channel: _without_user(place) for channel, place in places.items() if place != channel}
-    logins = {urlsplit(place).hostname or "": header for place in places.values() if (header := _login(place))}
-    if insecure and not logins:
-        mirrors = "".join(f"{json.dumps(one)} = [{json.dumps(other)}]\n" for one, other in plain.items())
-        return Client.from_config(Config.from_toml(f"tls-no-verify = true\n[mirrors]\n{mirrors}"), max_retries=_RETRIES)
-
-    def headers(host: str, _path: str) -> dict[str, str] | None:
-        return {"Authorization": logins[host]} if host in logins else None
-
-    return Client(
-        [
-            RetryMiddleware(_RETRIES),
-            MirrorMiddleware({channel: [place] for channel, place in plain.items()}),
-            AddHeadersMiddleware(headers),
-            AuthenticationMiddleware(),
-        ]
-    )
-
-
-def _without_user(url: str) -> str:
-    """``url`` without user and password, but with its token: rattler drops the former, the latter is part of a path."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-
-
-def _login(url: str) -> str | None:
-    """The header of Basic authentication that a URL's user and password stand for: RFC 7617."""
-    parts = urlsplit(url)
-    if parts.username is None:
-        return None
-    text = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return f"Basic {base64.b64encode(text.encode()).decode()}"

@@ -21,6 +21,7 @@ from msgspec import Struct
 from envsync.build.backend import Request
 from envsync.build.conda.activate import write_activation
 from envsync.build.conda.history import render_history
+from envsync.build.conda.network import Network
 from envsync.build.conda.own_client import EXPLICIT, Client, create_prefix, fetched_from
 from envsync.build.conda.packages import PATIENCE, Job, Places, install_packages
 from envsync.build.conda.registered import register
@@ -60,8 +61,7 @@ class CondaOptions(Struct, frozen=True, kw_only=True):
     """Where packages of a channel come from."""
     check: Callable[[tuple[str, ...]], None] = lambda _urls: None
     """Told, before anything is fetched, the URLs that packages will come from; raises where they must not."""
-    insecure: bool = False
-    """Believe any TLS certificate."""
+    network: Network = Network()
     home: Path | None = None
     """The user's, whose list of environments the new one joins; ``None``: it joins none."""
     anew: bool = False
@@ -196,7 +196,7 @@ class _Work(Struct, frozen=True, kw_only=True):
                     prefix=staging,
                     target=self.place,
                     places=self.options.places,
-                    insecure=self.options.insecure,
+                    network=self.options.network,
                     thorough=self.options.anew,
                     patience=self.options.patience,
                     on_event=self.on_event,
@@ -222,6 +222,7 @@ class _Work(Struct, frozen=True, kw_only=True):
                 self.place,
                 explicit,
                 environ=os.environ,
+                offline=self.options.network.offline,
                 timeout=self.options.timeout,
                 on_line=lambda line: self.on_event(Line(text=line)),
             )

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from envsync.build.conda.condarc import Condarc, expanded, flag_of, read_condarc, text_of, texts_of
+from envsync.build.conda.network import Network
 from envsync.channels import ALIAS, DEFAULT_CHANNELS, DEFAULTS, SUBDIRS, channel_url, without_credentials
 from envsync.errors import UsageError
 from envsync.redaction import printable
@@ -72,6 +73,17 @@ class CondaSettings(Struct, frozen=True, kw_only=True):
             _check(url, replacement.said_by)
         rest = plain[len(key) :]
         return tuple(dict.fromkeys(self._with_credentials(url + rest) for url in replacement.urls))
+
+    @property
+    def network(self) -> Network:
+        """How channels are reached."""
+        certificates = self.ssl_verify if isinstance(self.ssl_verify, str) else None
+        return Network(
+            insecure=self.ssl_verify is False,
+            certificates=certificates if certificates not in _SYSTEM_CERTIFICATES else None,
+            proxies=self.proxy_servers,
+            offline=self.offline,
+        )
 
     def _with_credentials(self, url: str) -> str:
         if without_credentials(url) != url:

@@ -75,9 +75,10 @@ def terms_error(channels: Sequence[str]) -> BuildError:
     return BuildError(
         f"{', '.join(channels)}: the terms of service of Anaconda are not accepted"
         " (expected before anything is fetched)",
-        hint=f"Read {_LEGAL}, then accept them: conda tos accept --override-channels {accept}; without conda,"
-        " CONDA_PLUGINS_AUTO_ACCEPT_TOS=yes says the same. Or take the packages from a mirror: --channel URL, or"
-        " default_channels in ~/.condarc.",
+        hint=f"Read {_LEGAL}, then accept them, as envsync never does by itself:\n"
+        f"  conda tos accept --override-channels {accept}\n"
+        "  or, without conda: CONDA_PLUGINS_AUTO_ACCEPT_TOS=yes\n"
+        "Or take the packages from a mirror: --channel URL, or default_channels in ~/.condarc",
     )
 
 

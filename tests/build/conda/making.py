@@ -93,3 +93,8 @@ def installed(prefix: Path) -> dict[str, dict[str, object]]:
         record["channel"] = record["channel"].rstrip("/")  # which rattler adds to what it read from an index
         found[record["name"]] = {key: record.get(key) for key in _RECORDED}
     return found
+
+
+def only_md5(package: CondaPackage) -> CondaPackage:
+    """As a package of before 2018, whose channel told no SHA-256."""
+    return msgspec.structs.replace(package, sha256=None)

@@ -24,6 +24,7 @@ from tests.build.conda.making import (
     installed,
     lock_of,
     make,
+    only_md5,
     tree,
     with_packages,
 )
@@ -181,10 +182,6 @@ def test_it_joins_the_users_environments(lock: Snapshot, served: Served, tmp_pat
 # --- hashes ------------------------------------------------------------------------------------------
 
 
-def _only_md5(package: CondaPackage) -> CondaPackage:
-    return msgspec.structs.replace(package, sha256=None)
-
-
 def test_a_package_of_which_only_the_md5_is_known_is_not_another_one_of_the_cache(
     lock: Snapshot, tmp_path: Path
 ) -> None:
@@ -206,10 +203,10 @@ def test_a_package_of_which_only_the_md5_is_known_is_not_another_one_of_the_cach
         make(msgspec.structs.replace(lock, conda=(only,)), tmp_path / "false", server)
     assert (tmp_path / "false/share/false").exists()
     with serve() as server:
-        make(with_packages(lock, _only_md5), tmp_path / "twin", server)
+        make(with_packages(lock, only_md5), tmp_path / "twin", server)
         assert server.count("six-1.16.0-pyhd3eb1b0_0.tar.bz2") == 1
         asked = len(server.paths)
-        make(with_packages(lock, _only_md5), tmp_path / "again", server)
+        make(with_packages(lock, only_md5), tmp_path / "again", server)
         assert len(server.paths) == asked
     assert not (tmp_path / "twin/share/false").exists()
     assert (tmp_path / "twin" / SITE / "six.py").exists()

@@ -132,7 +132,8 @@ def test_the_error_names_the_choices() -> None:
         f"{MAIN}, {R}: the terms of service of Anaconda are not accepted (expected before anything is fetched)"
     )
     assert error.hint == (
-        f"Read https://www.anaconda.com/legal, then accept them: conda tos accept --override-channels --channel {MAIN}"
-        f" --channel {R}; without conda, CONDA_PLUGINS_AUTO_ACCEPT_TOS=yes says the same."
-        " Or take the packages from a mirror: --channel URL, or default_channels in ~/.condarc."
+        "Read https://www.anaconda.com/legal, then accept them, as envsync never does by itself:\n"
+        f"  conda tos accept --override-channels --channel {MAIN} --channel {R}\n"
+        "  or, without conda: CONDA_PLUGINS_AUTO_ACCEPT_TOS=yes\n"
+        "Or take the packages from a mirror: --channel URL, or default_channels in ~/.condarc"
     )
