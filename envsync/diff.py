@@ -67,7 +67,8 @@ def diff(
 
     Args:
         first: an environment, lock directory or image. Alone, an environment is compared with the lock it was made
-            from, anything else with the environment that is active (or ``./.venv``). ``None``: that environment.
+            from, anything else with the environment that is active (or ``./.venv``, ``./.conda``). ``None``: that
+            environment.
         second: the other one; it is judged by the first.
         root: the folder of lock directories.
         options: what to compare.

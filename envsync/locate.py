@@ -121,20 +121,21 @@ def rescue(name: str) -> str | None:
 
 
 def default_environment() -> Path:
-    """The environment that a command without arguments means: the active one, else ``./.venv``.
+    """The environment that a command without arguments means: the active one, else ``./.venv``, else ``./.conda``.
 
     The one that envsync itself is installed in is not meant by being active.
 
     Raises:
-        UsageError: there is neither.
+        UsageError: there is none.
     """
     active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX")
     if active and Path(active).resolve() != Path(sys.prefix).resolve():
         return Path(active)
-    if is_environment(Path(".venv")):
-        return Path(".venv")
+    for usual in (Path(".venv"), Path(".conda")):
+        if is_environment(usual):
+            return usual
     raise UsageError(
-        "no environment is active, and there is none at .venv",
+        "no environment is active, and there is none at .venv or .conda",
         hint="Make one: envsync create .venv\nOr name what to compare: envsync diff ENV, envsync diff IMAGE IMAGE",
     )
 

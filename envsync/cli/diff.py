@@ -37,7 +37,7 @@ B = Annotated[
     str | None,
     typer.Argument(
         metavar="[B]",
-        help="The side that is judged. Left out: the active environment, else ./.venv.",
+        help="The side that is judged. Left out: the active environment, else ./.venv or ./.conda.",
         show_default=False,
     ),
 ]
@@ -47,7 +47,9 @@ OnlyOption = Annotated[
 ]
 Ignore = Annotated[
     list[str] | None,
-    typer.Option(metavar="NAME", help="Leave this distribution, OS package or variable out. May be repeated."),
+    typer.Option(
+        metavar="NAME", help="Leave this distribution, conda or OS package, or variable out. May be repeated."
+    ),
 ]
 
 
@@ -56,7 +58,9 @@ def diff(
     b: B = None,
     only: OnlyOption = None,
     ignore: Ignore = None,
-    verify: Annotated[bool, typer.Option("--verify", help="Hash every installed file against its RECORD.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hash every installed file against its RECORD, or conda's record.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/schemas/diff.schema.json).")] = False,
     every: Annotated[bool, typer.Option("--all", help="Do not fold long lists.")] = False,
     platform: PlatformOption = None,
@@ -65,7 +69,8 @@ def diff(
 ) -> int:
     """Say what differs, what it breaks, and what to type.
 
-    Without arguments: the active environment (else ./.venv) and this machine, against the lock it was made from.
+    Without arguments: the active environment (else ./.venv or ./.conda) and this machine, against the lock it was made
+    from.
 
     What a project accepts can be kept in pyproject.toml: [tool.envsync] with only, ignore and lockfiles.
     """

@@ -65,7 +65,7 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["create", ".c", "--update-base"], "create: expected one of ENV"),
         (["create", "--name", "base"], "--name base: reserved (expected a name of its own)"),
         (["create", "--name", "a/b"], "--name a/b: not the name of an environment"),
-        (["diff"], "no environment is active, and there is none at .venv"),
+        (["diff"], "no environment is active, and there is none at .venv or .conda"),
         (["diff", "./nowhere/"], "nowhere"),
         (["create", ".venv", "--image", "docker-archive:nowhere.tar"], "nowhere.tar: "),
     ],

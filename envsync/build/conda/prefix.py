@@ -91,7 +91,7 @@ def create_conda(
     place = absolute_target(target)
     environment = lock.conda_environment
     assert environment is not None  # noqa: S101 - the caller looked
-    packages = _fitting(lock, environment)
+    packages = _fitting(lock, environment, lock_id.reference)
     plan = make_plan(_without_conda(lock))
     options.check(tuple(dict.fromkeys(url for package in packages for url in options.places(package.channel))))
     with exclusive(place):
@@ -110,7 +110,7 @@ def create_conda(
         return (work.unchanged(old) if old is not None else None) or work.make_anew(old)
 
 
-def _fitting(lock: Snapshot, environment: CondaEnvironment) -> tuple[CondaPackage, ...]:
+def _fitting(lock: Snapshot, environment: CondaEnvironment, reference: str) -> tuple[CondaPackage, ...]:
     """The packages for this machine.
 
     Raises:
@@ -120,7 +120,6 @@ def _fitting(lock: Snapshot, environment: CondaEnvironment) -> tuple[CondaPackag
     found = packages_for(lock, subdir)
     if found is None:
         theirs = ", ".join(sorted({package.subdir for package in environment.packages} - {"noarch"}))
-        reference = getattr(lock.source, "reference", "IMAGE")
         raise BuildError(
             f"the lock's conda packages are for {theirs}, and this machine is {subdir}",
             hint=f"Solve it for this machine, as near as channels allow: envsync pull {reference} --platform {subdir}",
