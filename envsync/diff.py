@@ -18,7 +18,7 @@ from envsync.drift.fixes import create_environment
 from envsync.drift.variables import compared_names
 from envsync.errors import LockError, UsageError
 from envsync.local import describe
-from envsync.locate import default_environment, is_environment, lock_at_hand, parse_meant
+from envsync.locate import default_environment, is_environment, is_there, lock_at_hand, parse_meant
 from envsync.lock.conda.platforms import on_the_platform_of
 from envsync.lock.store import read_lock
 from envsync.model import ImageSource, LocalSource, Snapshot
@@ -97,7 +97,7 @@ def _side(text: str, root: Path, pull: PullOptions, progress: Progress, *, judge
     path = Path(text)
     if is_environment(path):
         return Side(snapshot=_describe(path, judged_by))
-    if path.is_dir() and (text.startswith((".", "/", "~")) or text.endswith("/")):
+    if is_there(path) and path.is_dir() and (text.startswith((".", "/", "~")) or text.endswith("/")):
         located = lock_at_hand(text, root) if (path / "snapshot.json").exists() else None
         if located is None:
             raise UsageError(

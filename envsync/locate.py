@@ -67,13 +67,13 @@ def lock_at_hand(text: str, root: Path) -> Located | None:
         LockError: it is damaged.
         ReferenceSyntaxError: ``text`` is neither a lock directory nor an image reference.
     """
-    if (Path(text) / SNAPSHOT).is_file():
+    if is_there(Path(text) / SNAPSHOT):
         return Located(lock=read_lock(Path(text)))
     match parse_meant(text):
         case NamedImage(name=name):
             for folder, shipped in ((root, False), (data_folder("lockfiles"), True)):
                 path = lock_path(folder, name)
-                if (path / SNAPSHOT).is_file():
+                if is_there(path / SNAPSHOT):
                     return Located(lock=read_lock(path), shipped=shipped)
         case ArchiveFile() | LayoutFolder():
             pass
@@ -91,19 +91,21 @@ def parse_meant(text: str) -> Reference:
         return parse_reference(text)
     path = Path(text)
     looks_like_a_path = text.startswith((".", "/", "~")) or text.endswith((".tar", ".tar.gz", ".tgz", ".tar.zst"))
-    if path.is_dir() and not path.is_absolute() and ":" not in text and not looks_like_a_path:
+    if not is_there(path) and not looks_like_a_path:
+        return parse_reference(text)
+    if not looks_like_a_path and path.is_dir() and not path.is_absolute() and ":" not in text:
         looks_like_a_path = any((path / name).exists() for name in ("oci-layout", "snapshot.json")) or any(
             find_locks(path)
         )
     if not looks_like_a_path:
         return parse_reference(text)
+    if not is_there(path):
+        raise UsageError(f"{text}: no such file or folder", hint="An archive is named so: docker-archive:FILE")
     if path.is_dir():
         inside = [f"  {found}" for found in find_locks(path)[:10]]
         hint = "\n".join(["The locks in it:", *inside]) if inside else f"For an OCI layout: oci:{text}[:TAG]"
         raise UsageError(f"{text}: a folder that is no lock directory and no environment", hint=hint)
-    if path.exists():
-        raise UsageError(f"{text}: a file, not the name of an image", hint=f"Did you mean docker-archive:{text}?")
-    raise UsageError(f"{text}: no such file or folder", hint="An archive is named so: docker-archive:FILE")
+    raise UsageError(f"{text}: a file, not the name of an image", hint=f"Did you mean docker-archive:{text}?")
 
 
 def rescue(name: str) -> str | None:
@@ -142,4 +144,12 @@ def default_environment() -> Path:
 
 def is_environment(path: Path) -> bool:
     """Whether ``path`` looks like a virtual environment, or any other prefix with a Python."""
-    return (path / "pyvenv.cfg").is_file() or any((path / "bin" / name).exists() for name in ("python", "python3"))
+    return any(is_there(path / name) for name in ("pyvenv.cfg", "bin/python", "bin/python3"))
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything at ``path``, which may be longer than any path can be."""
+    try:
+        return path.exists()
+    except OSError:
+        return False

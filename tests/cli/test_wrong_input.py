@@ -67,6 +67,10 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["create", "--name", "a/b"], "--name a/b: not the name of an environment"),
         (["diff"], "no environment is active, and there is none at .venv or .conda"),
         (["diff", "./nowhere/"], "nowhere"),
+        (["diff", "a" * 300], "a" * 300),
+        (["diff", "./" + "a" * 300, "b"], "no such file or folder"),
+        (["create", ".venv", "--image", "a" * 300], "a" * 300),
+        (["pull", "a" * 300], "a" * 300),
         (["create", ".venv", "--image", "docker-archive:nowhere.tar"], "nowhere.tar: "),
     ],
 )
