@@ -131,7 +131,7 @@ def read_snapshot(
 
 
 def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Snapshot:
-    """Put together what a container answered; where its pip prints other lines than the lock will have is noted.
+    """Put together what a container answered; where its pip or conda prints other lines than the lock has is noted.
 
     Raises:
         UnsafeValueError: a distribution's name or version would inject into a requirements file.
@@ -148,7 +148,7 @@ def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Sna
         found,
         answer.conda_environments(),
         answer.os_packages(),
-        (*answer.skipped(), *failed, *disputed),
+        (*answer.skipped(), *failed, *disputed, *answer.conda_disagreements),
     )
 
 

@@ -21,6 +21,7 @@ from envsync.errors import NoPythonError, ProbeError
 from envsync.model import CondaEnvironment, Interpreter, Libc, OperatingSystem, OsPackage, Skipped, Venv
 from envsync.probe.answered import AnsweredTree, Asked, Command, Described, Document, decode
 from envsync.probe.conda import find_conda
+from envsync.probe.conda_client import disagreements
 from envsync.probe.packages import parse_apk_list, parse_dpkg_query
 from envsync.redaction import printable, without_credentials
 
@@ -128,6 +129,14 @@ class Answer:
             *(printable(f"pip only: {line}") for line in sorted(printed - known)),
             *(printable(f"envsync only: {line}") for line in sorted(known - printed)),
         )
+
+    @property
+    def conda_disagreements(self) -> tuple[Skipped, ...]:
+        """Where the image's own conda tells the environment otherwise; empty is good, or no conda."""
+        first = self.conda_environments()[:1]
+        told = ((one, a.client) for one in first for a in self._document.conda if a.prefix == str(one.prefix))
+        python = self.to_interpreters()[0]
+        return tuple(note for one, client in told if client for note in disagreements(client, one, python))
 
     # --- which interpreters there are ---
 

@@ -35,7 +35,7 @@ class Note(Struct, frozen=True, kw_only=True):
 
 
 class Printed(Struct, frozen=True, kw_only=True):
-    """What one pip command printed."""
+    """What one command of pip or conda printed."""
 
     output: str
     problem: str | None
@@ -101,6 +101,16 @@ class System(Struct, frozen=True, kw_only=True):
     home: str
 
 
+class CondaClient(Struct, frozen=True, kw_only=True):
+    """What a conda, mamba or micromamba of the image says of a prefix."""
+
+    program: _Absolute
+    explicit: Printed
+    """Of ``conda list --explicit --md5``."""
+    export: Printed
+    """Of ``conda env export``."""
+
+
 class CondaAnswer(Struct, frozen=True, kw_only=True):
     """One conda prefix."""
 
@@ -110,6 +120,8 @@ class CondaAnswer(Struct, frozen=True, kw_only=True):
     absent: tuple[str, ...]
     """Files of the records, relative to the prefix, at which nothing is."""
     files: dict[str, Note]
+    client: CondaClient | None = None
+    """Only of the environment's own prefix, and only where the image has one."""
 
 
 class Document(Struct, frozen=True, kw_only=True):

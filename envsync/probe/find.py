@@ -19,6 +19,17 @@ RECORD = re.compile(r".+-[^-/]+-[^-/]+\.json\Z")
 PREFIXES, RECORDS, RECORD_LIMIT = 200, 5000, 32 * 1024 * 1024
 PATH_KEYS = ("_path", "path_type", "sha256", "sha256_in_prefix")
 OUTPUT_LIMIT = 60 * 1024 * 1024
+EXPLICIT_LIMIT, EXPORT_LIMIT = 1024 * 1024, 256 * 1024
+QUIET = {
+    "CONDA_JSON": "false",
+    "CONDA_NOTIFY_OUTDATED_CONDA": "false",
+    "CONDA_NO_PLUGINS": "true",
+    "CONDA_NUMBER_CHANNEL_NOTICES": "0",
+    "CONDA_OFFLINE": "true",
+    "CONDA_REPORT_ERRORS": "false",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+"""For conda clients: nothing is asked, sent or fetched, and the output is what people see."""
 VIRTUAL = set(
     (
         "autofs binfmt_misc bpf cgroup cgroup2 configfs debugfs devpts devtmpfs fusectl hugetlbfs mqueue nsfs proc"
@@ -52,13 +63,15 @@ def find_all(source, nonce, seconds, chosen, root):
         else:
             answer["text"] = text
             room -= len(text)
+    described = [describe_prefix(prefix) for prefix in prefixes[:PREFIXES]]
+    ask_conda(described, [path for path in paths if path], deadline)
     return {
         "interpreters": answers,
         "commands": commands,
         "chosen": first,
         "main": sys.executable or "",
         "system": describe_system(),
-        "conda": [describe_prefix(prefix) for prefix in prefixes[:PREFIXES]],
+        "conda": described,
     }
 
 
@@ -192,6 +205,55 @@ def describe_prefix(prefix):
     for path in ("/etc/conda/.condarc", "/etc/conda/condarc", "/root/.condarc"):
         notes.look(path)
     return {"prefix": prefix, "records": records, "absent": absent, "files": notes.seen}
+
+
+def ask_conda(described, paths, deadline):
+    """Add to the prefix of the first of ``paths`` what the image's own conda, mamba or micromamba prints of it."""
+    for path in paths[:1]:
+        homes = [os.path.dirname(os.path.dirname(one)) for one in (path, os.path.realpath(path))]
+        for answer in [one for one in described if one["prefix"] in homes][:1]:
+            program = conda_client(answer["prefix"])
+            if program:
+                answer["client"] = asked_of(program, answer["prefix"], deadline)
+
+
+def conda_client(prefix):
+    """The client that looks after ``prefix``, conda before the others; None where there is none."""
+    homes, parent = [prefix], os.path.dirname(prefix)
+    if os.path.basename(parent) == "envs":
+        homes.append(os.path.dirname(parent))
+    on_path = os.environ.get("PATH", "").split(":")
+    found = [os.environ.get("CONDA_EXE", "")]
+    found += [os.path.join(home, folder, "conda") for home in homes for folder in ("bin", "condabin")]
+    found += [os.path.join(folder, "conda") for folder in on_path]
+    found.append(os.environ.get("MAMBA_EXE", ""))
+    for name in ("micromamba", "mamba"):
+        found += [os.path.join(folder, name) for folder in [os.path.join(home, "bin") for home in homes] + on_path]
+    for path in found:
+        if path.startswith("/") and is_executable(path):
+            return path
+    return None
+
+
+def asked_of(program, prefix, deadline):
+    """What a client prints of ``prefix``: the explicit spec and the environment file."""
+    words = ["list", "--explicit", "--md5"]
+    if "mamba" in os.path.basename(program):  # of all versions; "list" of older ones has no such options
+        words = ["env", "export", "--explicit"]
+    answer = {"program": program}
+    for key, command, limit in (
+        ("explicit", words, EXPLICIT_LIMIT),
+        ("export", ["env", "export"], EXPORT_LIMIT),
+    ):
+        left = min(30, (deadline - time.time()) / 2)
+        if left < 1:
+            answer[key] = {"output": "", "problem": "not asked: no time was left"}
+            continue
+        status, out, errors, problem = run([program] + command + ["-p", prefix], left, limit, QUIET)
+        if problem is None and status != 0:
+            problem = ended(status, errors)
+        answer[key] = {"output": out, "problem": problem}
+    return answer
 
 
 def is_absent(prefix, path):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from envsync.catalog.bounded_yaml import YamlError, load_yaml
 from envsync.channels import DEFAULTS, channel_name, channel_url
 from envsync.errors import EnvsyncError, UsageError
 from envsync.redaction import printable
@@ -22,12 +21,10 @@ def parse_channels(data: bytes) -> tuple[str, ...]:
     Raises:
         CondarcError: says what is wrong.
     """
-    import yaml
-
     try:
-        document: Any = yaml.load(data, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe one
-    except (yaml.YAMLError, ValueError, RecursionError, UnicodeDecodeError) as error:
-        raise CondarcError("no YAML that can be read") from error
+        document = load_yaml(data)
+    except YamlError as error:
+        raise CondarcError(str(error)) from error
     channels = document.get("channels") if isinstance(document, dict) else None
     if channels is None:
         return ()
