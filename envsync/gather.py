@@ -104,7 +104,7 @@ def read_snapshot(
 
     config = image.config
     known = KnownLayers(cache, wanted().version) if cache is not None else None
-    tree = read_rootfs(image, wanted(), known=known, on_progress=on_progress)
+    tree = read_rootfs(image, wanted(), condense=conda.Condenser(), known=known, on_progress=on_progress)
     machine = config.platform.machine
     system = _operating_system(tree, machine)
     found = interpreters.find_interpreters(

@@ -17,7 +17,7 @@ _MADE_HERE = frozenset(
 """``path_type`` of files that are made at installation, and are no files of the package."""
 
 
-class PathEntry(Struct, frozen=True, kw_only=True):
+class PathEntry(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One file."""
 
     path: str = msgspec.field(name="_path")
@@ -33,7 +33,7 @@ class PathEntry(Struct, frozen=True, kw_only=True):
         return self.sha256_in_prefix or self.sha256
 
 
-class PathsData(Struct, frozen=True, kw_only=True):
+class PathsData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All of them."""
 
     paths: tuple[PathEntry, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from envsync.catalog.bounds import Notes
@@ -32,23 +32,25 @@ def find_conda(
 def _prefix(answer: CondaAnswer, trees: tuple[AnsweredTree, ...], notes: Notes) -> Prefix:
     path = PurePosixPath(answer.prefix)
     tree = AnsweredTree(answer.files)
-    records = []
-    for name in sorted(answer.records):
-        data = _inflated(answer.records[name])
-        if data is None:
-            place = printable(str(path / "conda-meta" / name))
-            notes.add(Skipped(subject=printable(name), place=place, reason="sent damaged, or too large"))
-        else:
-            records.append(RecordFile(name=name, data=data))
     missing = frozenset(answer.absent)
     return assemble(
         tree,
         path,
-        records,
+        _records(answer, notes),
         notes,
         absent=lambda paths: [one for one in paths if one in missing],
         recorded=lambda distribution: _recorded(trees, distribution),
     )
+
+
+def _records(answer: CondaAnswer, notes: Notes) -> Iterator[RecordFile]:
+    for name in sorted(answer.records):
+        data = _inflated(answer.records[name])
+        if data is None:
+            place = printable(str(PurePosixPath(answer.prefix, "conda-meta", name)))
+            notes.add(Skipped(subject=printable(name), place=place, reason="sent damaged, or too large"))
+        else:
+            yield RecordFile(name=name, data=data)
 
 
 def _inflated(data: bytes) -> bytes | None:

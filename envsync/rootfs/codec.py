@@ -13,7 +13,7 @@ from envsync.model import Skipped
 from envsync.rootfs.names import LayerNames, PackedNames
 from envsync.rootfs.scan import LayerContents
 
-SCANNER = f"1-{sys.byteorder}"
+SCANNER = f"2-{sys.byteorder}"
 """To be raised with every change of what a scan finds, or of this encoding. Arrays are in the machine's byte order."""
 
 

@@ -20,7 +20,7 @@ from envsync.reference import Digest
 from envsync.rootfs.codec import decode, encode
 from envsync.rootfs.merge import merge
 from envsync.rootfs.names import Node
-from envsync.rootfs.scan import Budget, LayerContents, scan_layer
+from envsync.rootfs.scan import Budget, Condense, LayerContents, scan_layer
 from envsync.rootfs.tree import Rootfs
 
 _READERS = max(2, min(4, os.cpu_count() or 1))
@@ -41,6 +41,7 @@ def read_rootfs(
     image: Image,
     wanted: Callable[[str], bool],
     *,
+    condense: Condense = lambda _path, _size: None,
     known: KnownLayers | None = None,
     on_progress: Callable[[LayerProgress], None] | None = None,
 ) -> Rootfs:
@@ -50,6 +51,7 @@ def read_rootfs(
         image: stays open as long as the result is used.
         wanted: says of an absolute path (``/etc/os-release``) whether its contents will be read, so that they are
             kept in memory as they stream past: at most 64 MiB a file and 80 MiB in all. Called from several threads.
+        condense: may shorten what is kept. A file that is read from its layer again is whole.
         known: layers that were scanned for the same ``wanted`` before; they are not read again.
         on_progress: called as the bytes of the layers arrive, from several threads.
 
@@ -57,7 +59,7 @@ def read_rootfs(
         CorruptImageError: a layer is damaged, truncated or has a wrong digest.
         ImageError: a layer is compressed in an unknown way, or has more files than any honest image.
     """
-    reading = _Reading(image, wanted, known, on_progress)
+    reading = _Reading(image, wanted, condense, known, on_progress)
     layers = reading.layers()
     merged = merge(layers)
     rootfs = Rootfs(
@@ -77,11 +79,13 @@ class _Reading:
         self,
         image: Image,
         wanted: Callable[[str], bool],
+        condense: Condense,
         known: KnownLayers | None,
         on_progress: Callable[[LayerProgress], None] | None,
     ) -> None:
         self._image = image
         self._wanted = wanted
+        self._condense = condense
         self._known = known
         self._on_progress = on_progress
         self._budget = Budget()
@@ -135,7 +139,7 @@ class _Reading:
             contents.plain = stream.compression == "none"
             chunks = stream.chunks()
             try:
-                scan_layer(chunks, self._wanted, contents, self._budget, str(layer))
+                scan_layer(chunks, self._wanted, contents, self._budget, str(layer), self._condense)
             except CorruptImageError:
                 # A wrong digest explains a malformed tar, and is raised here at the end of the stream.
                 for _ in chunks:

@@ -12,7 +12,7 @@ from threading import Lock
 
 from envsync.errors import ImageError
 from envsync.files import READ_LIMIT
-from envsync.image.tar import StreamSource, TarReader
+from envsync.image.tar import StreamSource, TarEntry, TarReader
 from envsync.model import Skipped
 from envsync.rootfs.names import LayerNames
 
@@ -116,8 +116,17 @@ _COUNTED = 4096
 """Entries between two looks at the budget."""
 
 
+Condense = Callable[[str, int], Callable[[bytes], bytes | None] | None]
+"""By path and size: what makes of a file's contents what is kept, if anything; ``None``: they are kept as they are."""
+
+
 def scan_layer(
-    chunks: Iterator[memoryview], wanted: Callable[[str], bool], contents: LayerContents, budget: Budget, where: str
+    chunks: Iterator[memoryview],
+    wanted: Callable[[str], bool],
+    contents: LayerContents,
+    budget: Budget,
+    where: str,
+    condense: Condense = lambda _path, _size: None,
 ) -> None:
     """Fill ``contents`` from the tar stream of a layer, and drain it.
 
@@ -155,8 +164,10 @@ def scan_layer(
         if since == _COUNTED:
             budget.take_names(cost + names.grown(), where=where)
             cost = since = 0
-        if kind == "file" and wanted(path) and entry.size <= READ_LIMIT and budget.take_contents(entry.size):
-            kept[entry.offset] = reader.read(entry)
+        if kind == "file" and wanted(path) and entry.size <= READ_LIMIT:
+            data = _contents(reader, entry, condense(path, entry.size), budget)
+            if data is not None:
+                kept[entry.offset] = data
     for _ in chunks:
         pass
     for path in contents.opaque:
@@ -166,6 +177,16 @@ def scan_layer(
     budget.take_names(cost + names.grown(), where=where)
     contents.conflicts = names.settle()
     contents.complete = True
+
+
+def _contents(
+    reader: TarReader, entry: TarEntry, shortened: Callable[[bytes], bytes | None] | None, budget: Budget
+) -> bytes | None:
+    """What is kept of a file; ``None`` where the budget does not allow it."""
+    if shortened is None:
+        return reader.read(entry) if budget.take_contents(entry.size) else None
+    data = shortened(reader.read(entry))
+    return data if data is not None and budget.take_contents(len(data)) else None
 
 
 def _proper_path(name: str, contents: LayerContents) -> str | None:

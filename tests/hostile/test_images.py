@@ -18,7 +18,7 @@ import pytest
 from envsync.lock.codec import decode_snapshot
 from envsync.model import Snapshot
 from tests.end_to_end.program import environment
-from tests.hostile import archives, contents
+from tests.hostile import archives, conda, contents
 from tests.hostile.images import Case
 
 PEAK = 250 << 20
@@ -27,7 +27,7 @@ SECONDS = 60
 HANGS = 300
 """Seconds until it is ended."""
 MEASURED = Path(__file__).with_name("measured.py")
-CASES = (*archives.CASES, archives.MILLION, *contents.CASES)
+CASES = (*archives.CASES, archives.MILLION, *contents.CASES, *conda.CASES)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -580,6 +580,23 @@ def test_contents_beyond_the_budget_are_not_kept() -> None:
     assert sorted(found.kept.values()) == [b"12", b"6"]
 
 
+def test_what_is_condensed_counts_and_is_kept_as_such() -> None:
+    from envsync.rootfs.scan import Budget, LayerContents, scan_layer
+
+    found = LayerContents(number=0)
+    layer = tar_layer({"a": b"12345", "b": b"6789"})
+    chunks = iter([memoryview(layer)])
+    scan_layer(
+        chunks,
+        everything,
+        found,
+        Budget(contents=5),
+        "layer",
+        lambda path, size: (lambda data: data[:1]) if path == "/a" and size == 5 else None,
+    )
+    assert sorted(found.kept.values()) == [b"1", b"6789"]
+
+
 class StreamedLayer:
     """A layer of an origin that has no file: chunks of any length, overwritten once the next but one is asked for."""
 

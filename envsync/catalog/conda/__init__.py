@@ -4,6 +4,7 @@ The files follow https://docs.conda.io/projects/conda/en/stable/dev-guide/specs/
 conda's own ``conda/core/prefix_data.py``.
 """
 
+from envsync.catalog.conda.condense import Condenser
 from envsync.catalog.conda.find import PATTERNS, find_conda, find_prefixes
 from envsync.catalog.conda.prefix import Found, Prefix, describe_prefix
 from envsync.catalog.conda.record import CondaRecord, RecordError, parse_record, paths_digest
@@ -11,6 +12,7 @@ from envsync.catalog.conda.record import CondaRecord, RecordError, parse_record,
 __all__ = [
     "PATTERNS",
     "CondaRecord",
+    "Condenser",
     "Found",
     "Prefix",
     "RecordError",

@@ -114,16 +114,10 @@ def _read(tree: FileTree, path: PurePosixPath, home: PurePosixPath | None, notes
         notes.left_out(
             f"{printable(str(meta))}: {len(names)} records, more than any honest image has: {RECORDS} are read"
         )
-    records = []
-    for name in names[:RECORDS]:
-        data = _bytes(tree, meta / name, RECORD_LIMIT, notes)
-        if data is not None:
-            info = tree.stat(meta / name)
-            records.append(RecordFile(name=name, data=data, layer=info.layer if info is not None else None))
     return assemble(
         tree,
         path,
-        records,
+        _records(tree, meta, names[:RECORDS], notes),
         notes,
         home=home,
         absent=lambda paths: absent(tree, path, paths),
@@ -131,10 +125,18 @@ def _read(tree: FileTree, path: PurePosixPath, home: PurePosixPath | None, notes
     )
 
 
+def _records(tree: FileTree, meta: PurePosixPath, names: Iterable[str], notes: Notes) -> Iterator[RecordFile]:
+    for name in names:
+        data = _bytes(tree, meta / name, RECORD_LIMIT, notes)
+        if data is not None:
+            info = tree.stat(meta / name)
+            yield RecordFile(name=name, data=data, layer=info.layer if info is not None else None)
+
+
 def assemble(
     tree: FileTree,
     path: PurePosixPath,
-    records: Sequence[RecordFile],
+    records: Iterable[RecordFile],
     notes: Notes,
     *,
     absent: Callable[[Sequence[str]], Iterable[str]],
@@ -152,7 +154,7 @@ def assemble(
     condarcs = (_optional(tree, place, condarc.LIMIT, notes) for place in dict.fromkeys(places))
     return Prefix(
         path=path,
-        records=tuple(records),
+        records=records,
         history=_optional(tree, path / "conda-meta/history", history.LIMIT, notes),
         pinned=_optional(tree, path / "conda-meta/pinned", history.LIMIT, notes),
         condarcs=tuple(data for data in condarcs if data is not None),
@@ -177,13 +179,10 @@ def absent(tree: FileTree, prefix: PurePosixPath, paths: Iterable[str]) -> Itera
     """Those of some paths under ``prefix`` at which nothing is; asked folder by folder."""
     by_folder: defaultdict[str, list[str]] = defaultdict(list)
     for path in paths:
-        folder, _, name = path.rpartition("/")
-        by_folder[folder].append(name)
-    for folder, names in by_folder.items():
+        by_folder[path.rpartition("/")[0]].append(path)
+    for folder, inside in by_folder.items():
         present = frozenset(tree.list(prefix / folder))
-        for name in names:
-            if name not in present:
-                yield f"{folder}/{name}" if folder else name
+        yield from (path for path in inside if path.rpartition("/")[2] not in present)
 
 
 def recorded(tree: FileTree, distribution: Distribution) -> tuple[str, ...]:

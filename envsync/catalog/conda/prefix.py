@@ -22,6 +22,9 @@ from envsync.reference import Digest
 MISSING = 20_000
 """Files of one prefix that are recorded as missing, or as overwritten."""
 
+FILES = 400_000
+"""Files of one prefix that are looked at; a full Anaconda has 250,000."""
+
 _METADATA = (".dist-info", ".egg-info")
 
 
@@ -37,8 +40,8 @@ class Prefix(Struct, frozen=True, kw_only=True):
     """What stands in a prefix's folders."""
 
     path: PurePosixPath
-    records: tuple[RecordFile, ...]
-    """Sorted by name."""
+    records: Iterable[RecordFile]
+    """Sorted by name; gone through once, so that no more than one need be in memory."""
     history: bytes | None = None
     pinned: bytes | None = None
     condarcs: tuple[bytes, ...] = ()
@@ -105,6 +108,7 @@ def describe_prefix(prefix: Prefix, distributions: Sequence[Distribution]) -> Fo
 def _parsed(prefix: Prefix, notes: Notes) -> list[CondaRecord]:
     """All records that make sense; of several of one package the first."""
     by_name: dict[str, CondaRecord] = {}
+    room = FILES
     for file in prefix.records:
         place = prefix.path / "conda-meta" / file.name
         try:
@@ -121,6 +125,10 @@ def _parsed(prefix: Prefix, notes: Notes) -> list[CondaRecord]:
                 _note(place, f"a second record of {package.name}, beside {other.version} {other.build}: not counted")
             )
             continue
+        if len(record.files) > room:
+            record = replace(record, files=(), sha256={})
+            notes.left_out(f"{package.name}: more than {FILES} files in this environment: its own are not looked at")
+        room -= len(record.files)
         by_name[package.name] = replace(record, package=replace(package, layer=file.layer))
     return list(by_name.values())
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Literal
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from envsync.catalog.bounds import is_path
 from envsync.channels import SUBDIRS, channel_url, split_package_url, ungrammatical
@@ -20,13 +22,15 @@ from envsync.reference import Digest
 
 _SPEC = re.compile(r"[!-~](?:[ -~]{0,998}[!-~])?")
 _MOST_SPECS = 2_000
+_MOST_OBJECTS, _MOST_COMMAS = 80_000, 800_000
+"""In the JSON of a record; that of a package with 30,000 files has 30,000 and 250,000."""
 
 
 class RecordError(EnvsyncError):
     """A record that makes no sense; the message says what of it."""
 
 
-class _Raw(Struct, frozen=True, kw_only=True):
+class _Raw(Struct, frozen=True, kw_only=True, omit_defaults=True):
     name: str
     version: str
     build: str = msgspec.field(default="", name="build")
@@ -54,7 +58,7 @@ class CondaRecord(Struct, frozen=True, kw_only=True):
     files: tuple[str, ...]
     """Relative to the prefix, without byte code and entry points that were made at installation."""
     sha256: Mapping[str, str]
-    """Of files as they are in the prefix, where the record tells."""
+    """Of each ``RECORD`` as it is in the prefix, where the conda record tells."""
 
 
 def parse_record(data: bytes) -> CondaRecord:
@@ -63,10 +67,7 @@ def parse_record(data: bytes) -> CondaRecord:
     Raises:
         RecordError: no JSON, or a field that is wrong or missing; the message names it.
     """
-    try:
-        raw = msgspec.json.decode(data, type=_Raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise RecordError(f"no record of conda's: {printable(str(error))[:200]}") from error
+    raw = _decoded(data)
     build = raw.build or raw.build_string
     if wrong := ungrammatical(raw.name, raw.version, build):
         raise RecordError(f"the {wrong[0]} “{printable(wrong[1][:100])}” is none")
@@ -93,8 +94,37 @@ def parse_record(data: bytes) -> CondaRecord:
     return CondaRecord(
         package=package,
         files=tuple(entry.path for entry in own),
-        sha256={entry.path: known for entry in own if (known := entry.installed_sha256) is not None},
+        sha256={
+            entry.path: known
+            for entry in own
+            if entry.path.endswith("/RECORD") and (known := entry.installed_sha256) is not None
+        },
     )
+
+
+def condensed(data: bytes) -> bytes:
+    """A record with only the fields that :func:`parse_record` looks at; what is no record stays as it is."""
+    try:
+        raw = _decoded(data)
+        if raw.paths_data is not None:
+            paths = tuple(
+                replace(one, sha256_in_prefix=None) if one.sha256_in_prefix == one.sha256 else one
+                for one in raw.paths_data.paths
+            )
+            raw = replace(raw, files=(), paths_data=PathsData(paths=paths))
+        shorter = msgspec.json.encode(raw)
+    except (RecordError, UnicodeError):
+        return data
+    return shorter if len(shorter) < len(data) else data
+
+
+def _decoded(data: bytes) -> _Raw:
+    if data.count(b"{") > _MOST_OBJECTS or data.count(b",") > _MOST_COMMAS:
+        raise RecordError("lists more files than any honest package has")
+    try:
+        return msgspec.json.decode(data, type=_Raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RecordError(f"no record of conda's: {printable(str(error))[:200]}") from error
 
 
 def paths_digest(entries: Iterable[PathEntry]) -> Digest | None:
@@ -102,13 +132,14 @@ def paths_digest(entries: Iterable[PathEntry]) -> Digest | None:
 
     ``None`` where the record does not tell all hashes, as those of packages of before 2017.
     """
-    lines = []
-    for entry in entries:
-        if entry.sha256 is None and entry.path_type != "softlink":
-            return None
-        lines.append(f"{entry.path}\0{entry.sha256 or ''}\n")
-    data = "".join(sorted(lines)).encode("utf-8", "surrogatepass")
-    return Digest("sha256:" + hashlib.sha256(data).hexdigest())
+    ordered = sorted(entries, key=lambda entry: entry.sha256 or "")
+    if any(entry.sha256 is None and entry.path_type != "softlink" for entry in ordered):
+        return None
+    ordered.sort(key=attrgetter("path"))  # as the lines themselves would be: no path has a NUL
+    digest = hashlib.sha256()
+    for entry in ordered:
+        digest.update(f"{entry.path}\0{entry.sha256 or ''}\n".encode("utf-8", "surrogatepass"))
+    return Digest("sha256:" + digest.hexdigest())
 
 
 def _origin(raw: _Raw, build: str) -> tuple[str, str, str]:

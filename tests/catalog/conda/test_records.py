@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envsync.catalog.conda import RecordError, find_conda, parse_record
+from envsync.catalog.conda import Condenser, RecordError, find_conda, parse_record
 from envsync.catalog.conda.condarc import CondarcError, parse_channels
 from envsync.catalog.conda.history import parse_history, parse_pinned
+from envsync.catalog.conda.record import condensed
 from envsync.files import HostTree
 from envsync.model import Interpreter
 
@@ -54,8 +55,49 @@ def test_a_record_of_conda() -> None:
     assert package.md5 == "b" * 32
     assert package.depends == ("python >=3.7,<3.8.0a0",)
     assert found.files == ("lib/six.py",)
-    assert found.sha256 == {"lib/six.py": "c" * 64}
+    assert found.sha256 == {}
     assert package.paths is not None
+
+
+def test_the_hash_of_a_record_is_that_in_the_prefix() -> None:
+    path = "lib/six-1.12.0.dist-info/RECORD"
+    paths = [{"_path": path, "sha256": HASH, "sha256_in_prefix": "c" * 64}]
+    assert parse_record(json.dumps(record(paths_data={"paths": paths})).encode()).sha256 == {path: "c" * 64}
+
+
+def test_a_condensed_record_says_the_same_in_fewer_bytes() -> None:
+    data = json.dumps(record(license="BSD" * 1000), indent=2).encode()
+    shorter = condensed(data)
+    assert len(shorter) < len(data) / 4
+    assert parse_record(shorter) == parse_record(data)
+    old = record(paths_data=None)
+    del old["paths_data"]
+    assert parse_record(condensed(json.dumps(old).encode())) == parse_record(json.dumps(old).encode())
+
+
+def test_what_is_no_record_is_not_condensed() -> None:
+    for data in (b"", b"{", b"[]", b"\xff" * 9, b'{"name": 1}', b'{"name": "a", "version": "\\ud800", "build": "0"}'):
+        assert condensed(data) == data
+
+
+def test_a_condenser_shortens_records_up_to_a_total() -> None:
+    condenser = Condenser(total=100)
+    assert condenser("/opt/conda/conda-meta/history", 1) is None
+    assert condenser("/opt/conda/x/six-1-0.json", 1) is None
+    shorten = condenser("/opt/conda/conda-meta/six-1.12.0-py37_0.json", 99)
+    assert shorten is not None
+    assert shorten(b"no record") == b"no record"
+    assert condenser("/opt/conda/conda-meta/six-1.12.0-py37_0.json", 2) is None
+    full = Condenser(kept=8)("/opt/conda/conda-meta/six-1.12.0-py37_0.json", 9)
+    assert full is not None
+    assert full(b"no record") is None
+
+
+@pytest.mark.parametrize("data", [b'{"files": [' + b'"",' * 1_600_000 + b'""]}', b"[" + b"{}," * 160_000 + b"{}]"])
+def test_a_record_of_more_files_than_any_package_has(data: bytes) -> None:
+    with pytest.raises(RecordError) as caught:
+        parse_record(data)
+    assert caught.value.message == "lists more files than any honest package has"
 
 
 def test_where_the_prefix_is_does_not_change_what_the_files_are() -> None:
@@ -114,10 +156,14 @@ def test_any_bytes_raise_the_own_error_only(data: bytes) -> None:
     st.dictionaries(st.sampled_from(sorted(record())), st.recursive(st.none() | st.text() | st.integers(), st.lists))
 )
 def test_any_field_raises_the_own_error_only(changes: dict[str, Any]) -> None:
+    data = json.dumps(record(**changes)).encode()
     try:
-        found = parse_record(json.dumps(record(**changes)).encode())
+        found = parse_record(data)
     except RecordError:
+        with pytest.raises(RecordError):
+            parse_record(condensed(data))
         return
+    assert parse_record(condensed(data)) == found
     assert "\n" not in found.package.name + found.package.version + found.package.build + found.package.url
 
 
@@ -150,6 +196,8 @@ def test_history_never_raises(data: bytes) -> None:
     [
         (b"channels: 5", "channels: no list of names"),
         (b"a: [", "no YAML"),
+        (b"[" * 60_000, "nested deeper, or with more aliases, than any honest file"),
+        (b"a: " + b"1:" * 300 + b"1.5", "no YAML that can be read"),
         (b"channels: ['a b']", "channels: a b: neither"),
     ],
 )
