@@ -7,11 +7,50 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from envsync.catalog.bounds import Notes
-from envsync.catalog.conda.find import RECORD_LIMIT, Conda, assemble, put_together, recorded
+from envsync.catalog.conda.find import PREFIXES, RECORD_LIMIT, RECORDS, Conda, assemble, put_together, recorded
 from envsync.catalog.conda.prefix import Prefix, RecordFile
 from envsync.model import Distribution, Interpreter, Skipped
 from envsync.probe.answered import AnsweredTree, CondaAnswer
 from envsync.redaction import printable
+
+_INFLATED = 512 << 20
+"""Bytes of all records together."""
+
+
+class _Records:
+    """Inflates the records that a container sent, which may be a thousand times as large."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._room = _INFLATED
+
+    def of(self, answer: CondaAnswer) -> Iterator[RecordFile]:
+        """Those of one prefix, by name; what cannot be read is noted."""
+        meta = PurePosixPath(answer.prefix, "conda-meta")
+        names = sorted(answer.records)
+        if len(names) > RECORDS:
+            place = printable(str(meta))
+            self._notes.left_out(f"{place}: more records than any honest image has: {RECORDS} are read")
+        for name in names[:RECORDS]:
+            data = self._inflated(answer.records[name])
+            if data is None:
+                place = printable(str(meta / name))
+                self._notes.add(
+                    Skipped(subject=printable(name), place=place, reason="not sent, or damaged, or too large")
+                )
+            else:
+                yield RecordFile(name=name, data=data)
+
+    def _inflated(self, data: bytes) -> bytes | None:
+        if self._room <= 0:
+            return None
+        stream = zlib.decompressobj()
+        try:
+            whole = stream.decompress(data, RECORD_LIMIT)
+        except zlib.error:
+            return None
+        self._room -= len(whole)
+        return whole if stream.eof else None
 
 
 def find_conda(
@@ -26,40 +65,24 @@ def find_conda(
     """
     notes = Notes("conda environments", "/")
     seen = tuple(trees)
-    return put_together([_prefix(answer, seen, notes) for answer in answers], interpreters, notes)
+    if len(answers) > PREFIXES:
+        notes.left_out(f"more conda environments than any honest image has: {PREFIXES} are described")
+    records = _Records(notes)
+    return put_together((_prefix(answer, seen, records, notes) for answer in answers[:PREFIXES]), interpreters, notes)
 
 
-def _prefix(answer: CondaAnswer, trees: tuple[AnsweredTree, ...], notes: Notes) -> Prefix:
+def _prefix(answer: CondaAnswer, trees: tuple[AnsweredTree, ...], records: _Records, notes: Notes) -> Prefix:
     path = PurePosixPath(answer.prefix)
     tree = AnsweredTree(answer.files)
     missing = frozenset(answer.absent)
     return assemble(
         tree,
         path,
-        _records(answer, notes),
+        records.of(answer),
         notes,
         absent=lambda paths: [one for one in paths if one in missing],
         recorded=lambda distribution: _recorded(trees, distribution),
     )
-
-
-def _records(answer: CondaAnswer, notes: Notes) -> Iterator[RecordFile]:
-    for name in sorted(answer.records):
-        data = _inflated(answer.records[name])
-        if data is None:
-            place = printable(str(PurePosixPath(answer.prefix, "conda-meta", name)))
-            notes.add(Skipped(subject=printable(name), place=place, reason="sent damaged, or too large"))
-        else:
-            yield RecordFile(name=name, data=data)
-
-
-def _inflated(data: bytes) -> bytes | None:
-    stream = zlib.decompressobj()
-    try:
-        whole = stream.decompress(data, RECORD_LIMIT)
-    except zlib.error:
-        return None
-    return whole if stream.eof else None
 
 
 def _recorded(trees: tuple[AnsweredTree, ...], distribution: Distribution) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ NAME = re.compile(r"(?:python(?:[23](?:\.\d{1,2}[a-z]{0,3})?)?(?:-dbg)?|pypy(?:[
 VERSIONED = re.compile(r"python[23]\.\d{1,2}[a-z]{0,3}(?:-dbg)?\Z")
 RECORD = re.compile(r".+-[^-/]+-[^-/]+\.json\Z")
 PREFIXES, RECORDS, RECORD_LIMIT = 200, 5000, 32 * 1024 * 1024
+OBJECTS, COMMAS = 80000, 800000
 PATH_KEYS = ("_path", "path_type", "sha256", "sha256_in_prefix")
 OUTPUT_LIMIT = 60 * 1024 * 1024
 EXPLICIT_LIMIT, EXPORT_LIMIT = 1024 * 1024, 256 * 1024
@@ -63,7 +64,7 @@ def find_all(source, nonce, seconds, chosen, root):
         else:
             answer["text"] = text
             room -= len(text)
-    described = [describe_prefix(prefix) for prefix in prefixes[:PREFIXES]]
+    described = [describe_prefix(prefix, deadline - seconds / 2) for prefix in prefixes[: PREFIXES + 1]]
     ask_conda(described, [path for path in paths if path], deadline)
     return {
         "interpreters": answers,
@@ -176,8 +177,8 @@ def is_cached(prefix):
         prefix = os.path.dirname(prefix)
 
 
-def describe_prefix(prefix):
-    """The records of a conda prefix, compressed, the files of them that are not there, and what else describes it."""
+def describe_prefix(prefix, until):
+    """The records of a conda prefix that are read in time, the files of them that are absent, and what else tells."""
     try:
         import zlib
     except ImportError:  # a Python that is no conda's, and lacks most of its library: --method read tells
@@ -186,9 +187,12 @@ def describe_prefix(prefix):
     meta = os.path.join(prefix, "conda-meta")
     records, absent = {}, []
     names = sorted([name for name in os.listdir(meta) if name.endswith(".json")])
-    for name in names[:RECORDS]:
+    for name in names[: RECORDS + 1]:
+        path, records[name] = os.path.join(meta, name), ""
         try:
-            with open(os.path.join(meta, name), "rb") as stream:
+            if time.time() > until or not stat.S_ISREG(os.stat(path).st_mode):
+                continue
+            with open(path, "rb") as stream:
                 data = stream.read(RECORD_LIMIT)
         except (OSError, IOError):
             continue
@@ -268,6 +272,8 @@ def is_absent(prefix, path):
 
 def condensed(data):
     """A record without what nobody asks for, as JSON, and the paths in it; bytes that are no record as they are."""
+    if data.count(b"{") > OBJECTS or data.count(b",") > COMMAS:  # more than any honest package has
+        return data, []
     try:
         import json
 
@@ -280,7 +286,7 @@ def condensed(data):
             record.pop("files", None)
             listed = [row["_path"] for row in kept]
         return json.dumps(record).encode("utf-8"), listed
-    except (AttributeError, ImportError, KeyError, TypeError, ValueError):
+    except (AttributeError, ImportError, KeyError, RuntimeError, TypeError, ValueError):
         return data, []
 
 

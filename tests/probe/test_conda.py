@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import zlib
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from envsync.catalog import conda
 from envsync.files import HostTree
 from envsync.model import Interpreter
+from envsync.probe.answered import CondaAnswer
 from envsync.probe.conda import find_conda
 from tests.probe.asking import VERSIONS, find, pyenv_python
 
@@ -76,3 +79,46 @@ def test_a_condarc_beyond_all_bounds_is_noted_and_not_parsed(prefix: Path) -> No
     interpreters = [Interpreter(version="3.7.3", prefix=PurePosixPath(prefix))]
     _, _, skipped = find_conda(find(pyenv_python("3.11"), prefix.parent).conda, interpreters, ())
     assert any("larger than 65536 bytes" in one.reason for one in skipped)
+
+
+def test_what_is_no_file_is_not_waited_for(prefix: Path) -> None:
+    os.mkfifo(prefix / "conda-meta" / "pipe-1-0.json")
+    os.mkfifo(prefix / "conda-meta" / "pinned")
+    interpreters = [Interpreter(version="3.7.3", prefix=PurePosixPath(prefix))]
+    _, _, skipped = find_conda(find(pyenv_python("3.11"), prefix.parent).conda, interpreters, ())
+    found = {(one.subject, one.reason) for one in skipped}
+    assert ("pipe-1-0.json", "not sent, or damaged, or too large") in found
+    assert any(subject == "pinned" and "not a regular file" in reason for subject, reason in found)
+
+
+def test_a_record_of_far_too_many_files_costs_the_container_nothing(prefix: Path) -> None:
+    (prefix / "conda-meta" / "many-1-0.json").write_bytes(b"[" + b"{}," * 5_000_000 + b"{}]")
+    interpreters = [Interpreter(version="3.7.3", prefix=PurePosixPath(prefix))]
+    _, _, skipped = find_conda(find(pyenv_python("3.11"), prefix.parent).conda, interpreters, ())
+    assert ("many-1-0.json", "lists more files than any honest package has") in {
+        (one.subject, one.reason) for one in skipped
+    }
+
+
+def answer(prefix: str = "/opt/conda", **records: bytes) -> CondaAnswer:
+    return CondaAnswer(prefix=prefix, records=records, absent=(), files={})
+
+
+def test_records_that_unpack_to_gigabytes_are_left_out() -> None:
+    bomb = zlib.compress(bytes(31 << 20), 9)
+    larger = zlib.compress(bytes(33 << 20), 9)
+    sent = answer(**{f"r{number:03}": bomb for number in range(100)}, x=larger, y=b"no zlib")
+    ((environment,), _, skipped) = find_conda([sent], [], ())
+    assert environment.packages == ()
+    reasons = [one.reason for one in skipped]
+    assert sum(reason.startswith("no record of conda's") for reason in reasons) == 17
+    assert reasons.count("not sent, or damaged, or too large") == 85
+
+
+def test_more_prefixes_and_records_than_any_image_has() -> None:
+    many = answer("/p", **{f"r{number}": b"" for number in range(5001)})
+    environments, _, skipped = find_conda([many, *(answer(f"/{n}") for n in range(250))], [], ())
+    assert len(environments) == 200
+    reasons = {one.reason for one in skipped}
+    assert "more conda environments than any honest image has: 200 are described" in reasons
+    assert "/p/conda-meta: more records than any honest image has: 5000 are read" in reasons
