@@ -262,12 +262,11 @@ def asked_of(program, prefix, deadline):
 
 def is_absent(prefix, path):
     """Whether nothing is at ``path``, text, in ``prefix``."""
-    if str is bytes:
-        path = path.encode("utf-8")
     try:
-        return not os.path.lexists(os.path.join(prefix, path))
+        root = prefix if str is bytes else os.fsencode(prefix)
+        return not os.path.lexists(os.path.join(root, path.encode("utf-8")))
     except ValueError:  # no path at all
-        return True
+        return False
 
 
 def condensed(data):
