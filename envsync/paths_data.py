@@ -6,10 +6,12 @@ to it where it installs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 _MADE_HERE = frozenset(
     {"pyc_file", "unix_python_entry_point", "windows_python_entry_point_script", "windows_python_entry_point_exe"}
@@ -37,6 +39,36 @@ class PathsData(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All of them."""
 
     paths: tuple[PathEntry, ...] = ()
+
+
+_NOARCH = {"site-packages/": None, "python-scripts/": "bin/"}
+"""Where a ``noarch: python`` package has its files, and where they are put; the former differs with each Python."""
+
+
+def placed(entries: Sequence[PathEntry], files: Iterable[str], *, noarch_python: bool) -> tuple[PathEntry, ...]:
+    """``entries`` with the paths that they have in the prefix, as those of mamba and rattler have them already.
+
+    For a ``noarch: python`` package conda itself records in ``paths_data`` where the package has a file
+    (``site-packages/six.py``), and only in ``files``, and for byte code, where it put it.
+
+    Args:
+        entries: of ``paths_data``.
+        files: of the same record.
+        noarch_python: whether it is of such a package.
+    """
+    if not noarch_python or not any(entry.path.startswith(tuple(_NOARCH)) for entry in entries):
+        return tuple(entries)
+    known = (path for path in chain(files, (e.path for e in entries)) if "/site-packages/" in path)
+    inside = next((path.partition("/site-packages/")[0] + "/site-packages/" for path in known), None)
+    return tuple(_placed(entry, inside) for entry in entries)
+
+
+def _placed(entry: PathEntry, inside: str | None) -> PathEntry:
+    for start, put in _NOARCH.items():
+        folder = put or inside
+        if folder is not None and entry.path.startswith(start):
+            return replace(entry, path=folder + entry.path.removeprefix(start))
+    return entry
 
 
 def brought(entries: Iterable[PathEntry]) -> list[PathEntry]:

@@ -21,7 +21,7 @@ from envsync.drift.record import RecordError, parse_record
 from envsync.files import FileReadError, HostTree
 from envsync.model import Snapshot
 from envsync.names import normalized
-from envsync.paths_data import PathsData, brought
+from envsync.paths_data import PathsData, brought, placed
 from envsync.redaction import printable
 
 
@@ -29,6 +29,8 @@ class _Record(Struct, frozen=True, kw_only=True):
     """What of a file of ``conda-meta`` tells about files."""
 
     name: str
+    noarch: str | bool | None = None
+    files: tuple[str, ...] = ()
     paths_data: PathsData = PathsData()
 
 
@@ -96,7 +98,8 @@ def parse_paths(data: bytes) -> _Record:
         msgspec.MsgspecError: no JSON, or no such record.
     """
     record = msgspec.json.decode(data, type=_Record)
-    return _Record(name=record.name.lower(), paths_data=record.paths_data)
+    paths = placed(record.paths_data.paths, record.files, noarch_python=record.noarch == "python")
+    return _Record(name=record.name.lower(), paths_data=PathsData(paths=paths))
 
 
 class _Root:

@@ -1,4 +1,4 @@
-"""The documents that ``find.py`` and ``describe.py`` write inside a container, decoded and checked, and no more.
+"""The documents that ``describe.py`` and those with it write inside a container, decoded and checked, and no more.
 
 They are made by what an image runs: any of it may be wrong, or meant to harm.
 """

@@ -102,9 +102,13 @@ def run(
     )
 
 
+SOURCES = ("describe.py", "conda_prefixes.py", "find.py")
+"""What runs inside the image, in the order that ``describe.py`` takes them."""
+
+
 def _command(program: str, nonce: str, interpreter: PurePosixPath | None, limits: Limits) -> list[str]:
     here = files("envsync.probe")
-    sources = [here.joinpath(name).read_text(encoding="ascii") for name in ("describe.py", "find.py")]
+    sources = [here.joinpath(name).read_text(encoding="ascii") for name in SOURCES]
     # The script must end before it is ended.
     seconds = f"{limits.seconds * 0.9:.0f}"
     return [program, "-B", "-c", BOOT, *sources, "find", nonce, seconds, str(interpreter or "")]

@@ -1,7 +1,8 @@
 """Describes the Python that runs it. Runs INSIDE images, on Python 2.7 to 3.14: no newer syntax, ASCII only.
 
-Its text is an argument of ``python -B -c``, as is that of ``find.py``; :mod:`envsync.probe.container` starts it. Only
-modules that CPython always has are used: Debian's ``python3-minimal`` has no :mod:`json`.
+Its text is an argument of ``python -B -c``, as are those of ``conda_prefixes.py`` and ``find.py``;
+:mod:`envsync.probe.container` starts it. Only modules that CPython always has are used: Debian's ``python3-minimal``
+has no :mod:`json`.
 """
 
 # mypy: ignore-errors
@@ -43,7 +44,7 @@ FILE_LIMIT = 16 * 1024 * 1024
 FILES_LIMIT = 36 * 1024 * 1024
 
 
-def main(source, finder, mode, nonce, seconds, chosen="", root="/"):
+def main(source, conda, finder, mode, nonce, seconds, chosen="", root="/"):
     """Write one JSON document between two lines that hold ``nonce``, whatever else Python is made to print.
 
     ``mode`` is ``find`` for all interpreters under ``root`` (those that are asked take ``describe``), within
@@ -52,8 +53,9 @@ def main(source, finder, mode, nonce, seconds, chosen="", root="/"):
     if mode == "describe":
         emit(describe(float(seconds)), nonce)
         return
-    module = type(sys)("envsync_find")
-    exec(compile(finder, "find.py", "exec"), module.__dict__)
+    for name, text in (("conda", conda), ("find", finder)):
+        module = sys.modules["envsync_" + name] = type(sys)("envsync_" + name)
+        exec(compile(text, name + ".py", "exec"), module.__dict__)
     emit(module.find_all(source, nonce, float(seconds), chosen, root), nonce)
 
 

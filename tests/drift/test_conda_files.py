@@ -160,3 +160,14 @@ def test_ignored_packages_and_other_environments(prefix: Prefix) -> None:
     prefix.write("lib/a.so", b"other")
     assert prefix.found(ignore=frozenset({"zlib"})) == ((), ())
     assert verify_conda(snapshot(), verify=True) == ((), ())
+
+
+def test_files_of_a_noarch_package_as_conda_records_them(prefix: Prefix) -> None:
+    site = "lib/python3.9/site-packages"
+    prefix.write(f"{site}/pure.py", b"x = 1\n")
+    path = {"_path": "site-packages/pure.py", "path_type": "hardlink", "sha256": digest(b"x = 1\n")}
+    record = {"name": "zlib", "noarch": "python", "files": [f"{site}/pure.py"], "paths_data": {"paths": [path]}}
+    (prefix.path / "conda-meta/zlib-1.2-h1_0.json").write_text(json.dumps(record))
+    assert changed(prefix) == []
+    prefix.write(f"{site}/pure.py", b"x = 2\n")
+    assert changed(prefix) == [f"1 changed: {site}/pure.py"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from importlib.metadata import version
 from pathlib import Path
@@ -54,4 +55,21 @@ def _fill(prefix: Path) -> None:
     with serve() as served:
         install(prefix, records(*PACKAGES), served, target=PREFIX, requested=REQUESTED)
         install(other, records(*OTHER_PACKAGES), served, target=OTHER, requested=OTHER_REQUESTED)
+    _as_conda_records(prefix)
     (prefix / ".condarc").write_text(f"channels:\n  - {BASE}/main\n  - {BASE}/extra\n")
+
+
+def _as_conda_records(prefix: Path) -> None:
+    """Have the records of ``noarch: python`` packages as conda writes them, and not as rattler does.
+
+    In ``paths_data`` conda keeps the path that the package has for a file; its byte code and entry points, and all of
+    ``files``, are where they were put. Seen with conda 4.6 and 26.7.
+    """
+    for path in (prefix / "conda-meta").glob("*.json"):
+        record = json.loads(path.read_bytes())
+        if record.get("noarch") != "python":
+            continue
+        for entry in record["paths_data"]["paths"]:
+            if entry["path_type"] in ("hardlink", "softlink"):
+                entry["_path"] = entry["_path"].replace("lib/python3.9/site-packages/", "site-packages/", 1)
+        path.write_text(json.dumps(record, indent=2))

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from envsync.probe.answered import Described, Document, decode
+from envsync.probe.container import SOURCES
 from envsync.probe.describe import BOOT
 
 NONCE = "f00d"
-SOURCES = [files("envsync.probe").joinpath(name).read_text(encoding="ascii") for name in ("describe.py", "find.py")]
+TEXTS = [files("envsync.probe").joinpath(name).read_text(encoding="ascii") for name in SOURCES]
 VERSIONS = ("2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 
 
@@ -33,7 +34,7 @@ def printed(
     """What the script prints on stdout and stderr."""
     kept = {"HOME": os.environ.get("HOME", "/"), "PATH": "/nowhere", **(env or {})}
     done = subprocess.run(
-        [python, "-B", "-c", BOOT, *SOURCES, *words],
+        [python, "-B", "-c", BOOT, *TEXTS, *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         cwd=cwd,

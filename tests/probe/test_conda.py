@@ -122,3 +122,30 @@ def test_more_prefixes_and_records_than_any_image_has() -> None:
     reasons = {one.reason for one in skipped}
     assert "more conda environments than any honest image has: 200 are described" in reasons
     assert "/p/conda-meta: more records than any honest image has: 5000 are read" in reasons
+
+
+@pytest.mark.parametrize("minor", VERSIONS)
+def test_files_of_noarch_packages_are_looked_for_where_conda_put_them(minor: str, prefix: Path) -> None:
+    """conda's own records tell in ``paths_data`` where the package has its files."""
+    site = "lib/python3.7/site-packages"
+    (prefix / site).mkdir(parents=True)
+    (prefix / site / "there.py").write_text("")
+    (prefix / "bin").mkdir()
+    (prefix / "bin" / "there").write_text("")
+    paths = ["site-packages/there.py", "site-packages/gone.py", "python-scripts/there", "python-scripts/gone"]
+    record = {
+        "name": "pure",
+        "version": "1",
+        "build": "py_0",
+        "noarch": "python",
+        "url": "https://conda.example/c/noarch/pure-1-py_0.conda",
+        "files": [f"{site}/there.py", f"{site}/gone.py", "bin/there", "bin/gone"],
+        "paths_data": {"paths": [{"_path": path, "path_type": "hardlink", "sha256": HASH} for path in paths]},
+    }
+    (prefix / "conda-meta" / "pure-1-py_0.json").write_text(json.dumps(record))
+    path = PurePosixPath(prefix)
+    interpreters = [Interpreter(version="3.7.3", prefix=path)]
+    asked = find_conda(find(pyenv_python(minor), prefix.parent).conda, interpreters, ())
+    assert asked == conda.find_conda(HostTree(), [path], interpreters)
+    ((pure,),) = ([p for p in one.packages if p.name == "pure"] for one in asked[0])
+    assert pure.missing == ("bin/gone", f"{site}/gone.py")

@@ -16,7 +16,7 @@ from envsync.catalog.bounds import is_path
 from envsync.channels import SUBDIRS, channel_url, split_package_url, ungrammatical
 from envsync.errors import EnvsyncError, UsageError
 from envsync.model import CondaPackage
-from envsync.paths_data import PathEntry, PathsData, brought
+from envsync.paths_data import PathEntry, PathsData, brought, placed
 from envsync.redaction import printable
 from envsync.reference import Digest
 
@@ -109,7 +109,7 @@ def condensed(data: bytes) -> bytes:
         if raw.paths_data is not None:
             paths = tuple(
                 replace(one, sha256_in_prefix=None) if one.sha256_in_prefix == one.sha256 else one
-                for one in raw.paths_data.paths
+                for one in _placed(raw)
             )
             raw = replace(raw, files=(), paths_data=PathsData(paths=paths))
         shorter = msgspec.json.encode(raw)
@@ -162,8 +162,13 @@ def _origin(raw: _Raw, build: str) -> tuple[str, str, str]:
 
 
 def _entries(raw: _Raw) -> tuple[PathEntry, ...]:
-    found = raw.paths_data.paths if raw.paths_data is not None else tuple(PathEntry(path=path) for path in raw.files)
+    found = _placed(raw) if raw.paths_data is not None else tuple(PathEntry(path=path) for path in raw.files)
     return tuple(entry for entry in found if _is_inside(entry.path))
+
+
+def _placed(raw: _Raw) -> tuple[PathEntry, ...]:
+    paths = raw.paths_data.paths if raw.paths_data is not None else ()
+    return placed(paths, raw.files, noarch_python=raw.noarch == "python")
 
 
 def _is_inside(path: str) -> bool:

@@ -47,6 +47,42 @@ def record(**changes: Any) -> dict[str, Any]:
     return entry | changes
 
 
+def noarch(*paths: str, files: tuple[str, ...]) -> dict[str, Any]:
+    """A ``noarch: python`` package."""
+    entries = [{"_path": path, "path_type": "hardlink", "sha256": HASH} for path in paths]
+    data = {"paths_version": 1, "paths": [*entries, {"_path": PYC, "path_type": "pyc_file"}]}
+    url = "https://repo.anaconda.com/pkgs/main/noarch/six-1.12.0-py37_0.conda"
+    return record(noarch="python", subdir="noarch", url=url, files=[*files, PYC], paths_data=data)
+
+
+SITE = "lib/python3.7/site-packages"
+PYC = f"{SITE}/__pycache__/six.cpython-37.pyc"
+PLACED = (f"{SITE}/six.py", f"{SITE}/six-1.dist-info/RECORD", "bin/six", "share/six")
+BY_CONDA = noarch(
+    "site-packages/six.py", "site-packages/six-1.dist-info/RECORD", "python-scripts/six", "share/six", files=PLACED
+)
+"""conda tells of files where the package has them; ``files`` is right, as is the byte code's path."""
+BY_RATTLER = noarch(*PLACED, files=PLACED)
+BY_CONDA_ALONE = {**BY_CONDA, "files": []}
+
+
+@pytest.mark.parametrize("written", [BY_CONDA, BY_RATTLER, BY_CONDA_ALONE], ids=["conda", "rattler", "without files"])
+@pytest.mark.parametrize("shorten", [bytes, condensed], ids=["whole", "condensed"])
+def test_files_of_a_noarch_package_are_where_they_were_put(written: dict[str, Any], shorten: Any) -> None:
+    found = parse_record(shorten(json.dumps(written).encode()))
+    assert found.files == PLACED
+    assert found.sha256 == {f"{SITE}/six-1.dist-info/RECORD": HASH}
+    assert found.package.paths == parse_record(json.dumps(BY_RATTLER).encode()).package.paths
+
+
+def test_other_packages_have_their_files_where_they_say() -> None:
+    generic = {**noarch("site-packages/x", files=(f"{SITE}/x",)), "noarch": "generic"}
+    assert parse_record(json.dumps(generic).encode()).files == ("site-packages/x",)
+    nowhere = {**noarch("site-packages/x", files=()), "files": []}
+    nowhere["paths_data"]["paths"].pop()
+    assert parse_record(json.dumps(nowhere).encode()).files == ("site-packages/x",)
+
+
 def test_a_record_of_conda() -> None:
     found = parse_record(json.dumps(record()).encode())
     package = found.package
