@@ -14,6 +14,11 @@ from pathlib import Path, PurePosixPath
 
 from envsync.catalog import apk, binary, dpkg, os_release
 from envsync.catalog.buildvars import parse_build_variables
+from envsync.catalog.conda.condarc import CondarcError, parse_channels
+from envsync.catalog.conda.history import parse_history, parse_pinned
+from envsync.catalog.conda.record import RecordError as CondaRecordError
+from envsync.catalog.conda.record import condensed
+from envsync.catalog.conda.record import parse_record as parse_conda_record
 from envsync.catalog.direct_url import DirectUrlError, parse_direct_url
 from envsync.catalog.distribution_files import DistributionFiles
 from envsync.catalog.distributions import finish
@@ -32,6 +37,7 @@ from envsync.image.tar import StreamSource, TarReader
 from envsync.lock.codec import decode_snapshot
 from envsync.lock.store import render_lock
 from envsync.model import OsPackage, Skipped
+from envsync.probe.conda_client import ClientError, parse_explicit, parse_export
 from envsync.reference import Digest, Platform, parse_reference
 from tests.factory import snapshot
 from tests.image.layers import Link, MadeImage, as_json, tar_layer
@@ -176,6 +182,57 @@ def manifest(data: bytes) -> None:
             parse(data, where="it")
 
 
+def conda_record(data: bytes) -> None:
+    """A record of ``conda-meta`` and its ``paths_data``, whole and condensed."""
+    try:
+        found = parse_conda_record(data)
+    except CondaRecordError as error:
+        _no_controls(error.message)
+        return
+    assert parse_conda_record(condensed(data)) == found
+    package = found.package
+    for text in (package.name, package.version, package.build, package.channel, package.subdir, package.url):
+        _one_word(text)
+    for text in (*package.depends, *package.constrains):
+        _no_controls(text)
+        assert "\n" not in text
+    for path in found.files:
+        assert PurePosixPath("/p", path).is_relative_to("/p")
+        assert ".." not in path.split("/")
+
+
+def conda_texts(data: bytes) -> None:
+    """History, pinned specs and ``.condarc``."""
+    for text in (*parse_history(data), *parse_pinned(data)):
+        assert text.isascii()
+        assert text.isprintable()
+        assert "://" not in text
+    try:
+        for channel in parse_channels(data):
+            _one_word(channel)
+            assert "@" not in channel.partition("://")[2].partition("/")[0]
+    except CondarcError as error:
+        _no_controls(error.message)
+
+
+def conda_client(data: bytes) -> None:
+    """What an image's own conda prints."""
+    with contextlib.suppress(ClientError):
+        for line in parse_explicit(data.decode("utf-8", "replace")).packages:
+            _one_word(line)
+    with contextlib.suppress(ClientError):
+        told = parse_export(data)
+        for text in (*told.packages, *(word for pair in told.pip or () for word in pair)):
+            _one_word(text)
+
+
+def _one_word(text: str) -> None:
+    assert text
+    assert text.isascii()
+    assert text.isprintable()
+    assert " " not in text
+
+
 TARGETS: dict[str, Target] = {
     "tar": tar,
     "metadata": metadata,
@@ -188,6 +245,9 @@ TARGETS: dict[str, Target] = {
     "program": program,
     "reference": reference,
     "manifest": manifest,
+    "conda-record": conda_record,
+    "conda-texts": conda_texts,
+    "conda-client": conda_client,
 }
 
 
@@ -242,6 +302,24 @@ def _sound() -> dict[str, list[bytes]]:
             image.config,
             as_json([{"Config": "a.json", "RepoTags": ["a:1"], "Layers": ["b/layer.tar"]}]),
             b'{"imageLayoutVersion": "1.0.0"}',
+        ],
+        "conda-record": [
+            b'{"name": "six", "version": "1.12.0", "build": "py37_0", "build_number": 0, "md5": "ab", "size": 1,'
+            b' "url": "https://u:p@h.example/t/tk-1/c/noarch/six-1.12.0-py37_0.conda", "noarch": "python",'
+            b' "depends": ["python >=3.7"], "files": ["a"], "paths_data": {"paths_version": 1, "paths": ['
+            b'{"_path": "lib/six-1.dist-info/RECORD", "path_type": "hardlink", "sha256": "a", "sha256_in_prefix": "b"},'
+            b'{"_path": "bin/six", "path_type": "softlink"}]}}',
+            b'{"name": "a", "version": "1", "build_string": "0", "channel": "defaults", "subdir": "linux-64",'
+            b' "fn": "a-1-0.tar.bz2", "files": ["../x", "lib/a.py"], "noarch": true}',
+        ],
+        "conda-texts": [
+            b"==> 2019-04-10 <==\n# update specs: ['python=3.7', \"c::b[version='>=1']\"]\n# remove specs: a, b\n",
+            b"channels: [conda-forge, 'https://u:p@h.example/t/tk-1/c', defaults]\nssl_verify: no\n",
+            b"a: &a [c]\nchannels: *a\n",
+        ],
+        "conda-client": [
+            b"# platform: linux-64\n@EXPLICIT\nhttps://u:p@h.example/t/tk/c/noarch/a-1-0.conda#" + b"0a" * 16 + b"\n",
+            b"name: base\ndependencies:\n  - c::a=1=0\n  - pip:\n      - six==1.16.0\nprefix: /opt/conda\n",
         ],
     }
 

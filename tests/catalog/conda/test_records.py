@@ -274,3 +274,15 @@ def test_a_damaged_record_does_not_hide_the_others(tmp_path: Path) -> None:
     assert [package.name for package in environments[0].packages] == ["six"]
     assert environments[0].packages[0].missing == ("lib/six.py",)
     assert [one.subject for one in skipped] == ["broken-1-0.json"]
+
+
+def test_a_record_that_was_edited_by_hand_is_taken_and_said(tmp_path: Path) -> None:
+    prefix = make_prefix(tmp_path, record())
+    (prefix / "conda-meta" / "history").write_text("")
+    place = prefix / "conda-meta" / "six-1.12.0-py37_0.json"
+    place.write_text(json.dumps(record(version="1.13.0", md5="no hash", size=-1, depends=["a\nb", "python"])))
+    path = PurePosixPath(prefix)
+    (environment,), _, skipped = find_conda(HostTree(), [path], [Interpreter(version="3.7.3", prefix=path)])
+    (package,) = environment.packages
+    assert (package.version, package.md5, package.size, package.depends) == ("1.13.0", None, None, ("python",))
+    assert [one.reason for one in skipped] == ["its name is not that of the package which it describes"]
