@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
+from envsync.drift.archspec import runs
 from envsync.drift.finding import Finding, NotCompared, shown
 from envsync.drift.match import matches_build, matches_version
 from envsync.model import CondaPackage, LocalSource, Snapshot
@@ -20,7 +21,6 @@ _KNOWN = frozenset({"__unix", "__linux", "__osx", "__win", "__glibc", "__cuda", 
 
 _SPEC = re.compile(r"(?P<name>__[a-z0-9][a-z0-9_]*)(?P<rest>[^a-z0-9_].*)?", re.DOTALL)
 _LOOSE = re.compile(r"(?<=[<>=!~,|])\s+|\s+(?=[,|])")
-_LEVEL = re.compile(r"x86_64_v([1-4])")
 _SHOWN = 3
 
 _ADVICE = {
@@ -100,12 +100,8 @@ def fits(rest: str, name: str, host: Host) -> bool | None:
 def _fits_build(wanted: str, name: str, build: str) -> bool | None:
     if name != "__archspec":
         return matches_build(wanted, build)
-    if wanted in ("*", build):
-        return True
-    # conda takes only the very same name, but a newer processor runs what an older one does. Which one is newer
-    # is known here of the levels only.
-    one, other = _LEVEL.fullmatch(wanted), _LEVEL.fullmatch(build)
-    return int(one[1]) <= int(other[1]) if one and other else None
+    # conda takes only the very same name, but a newer processor runs what an older one does.
+    return True if wanted == "*" else runs(wanted, build)
 
 
 def _asked(package: CondaPackage) -> Iterator[tuple[str, str, bool]]:
