@@ -28,6 +28,7 @@ VenvBackend = Literal["uv", "pip"]
 CondaBackend = Literal["rattler", "conda", "mamba", "micromamba"]
 Backend = Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"]
 
+_OWN_CLIENTS = ("conda", "mamba", "micromamba")
 _DAMAGED: frozenset[Kind] = frozenset({"distribution-modified", "conda-files-changed", "conda-files-missing"})
 """Findings that another installation mends."""
 _OF_THE_MACHINE: frozenset[Kind] = frozenset({"conda-virtual-package"})
@@ -65,7 +66,7 @@ class Created(Struct, frozen=True, kw_only=True):
 def create_environment(located: Located, target: Path, choices: Choices, on_event: Callable[[Event], None]) -> Created:
     """Make, or update, the environment at ``target`` and compare it with the lock, from the files on disk.
 
-    What turns out to be changed is installed anew once.
+    What turns out to be changed is installed anew once, unless a client of the user's own installs.
 
     Raises:
         UsageError: a choice that does not go with the kind of the environment.
@@ -79,7 +80,7 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
     loading.join()
     inside, around = _compare(located, target, built)
     damaged = tuple(finding for finding in inside if finding.kind in _DAMAGED)
-    if damaged:
+    if damaged and choices.backend not in _OWN_CLIENTS:
         built = make(target, damaged, on_event)
         inside, around = _compare(located, target, built)
     return Created(located=located, target=target, built=built, python=inside, machine=around)
@@ -189,6 +190,7 @@ def _compare(located: Located, target: Path, built: Built) -> tuple[tuple[Findin
     """What differs inside the environment, and around it."""
     from envsync.drift.changes import find_changes
     from envsync.drift.compare import compare
+    from envsync.drift.comparison import is_only_a_mirror
     from envsync.drift.conda_files import verify_conda
     from envsync.drift.finding import ranked
     from envsync.drift.variables import compared_names
@@ -205,5 +207,6 @@ def _compare(located: Located, target: Path, built: Built) -> tuple[tuple[Findin
     inside = compare(expected, actual, scopes=frozenset({"python"}), accepted=reasons)
     around = compare(expected, actual, scopes=frozenset({"env", "os"}))
     lacking = tuple(finding for finding in inside if finding.kind in _OF_THE_MACHINE)
-    differing = (finding for finding in inside if finding.kind not in _OF_THE_MACHINE)
+    # Of a client of the user's own: it records the mirror that it had a package from.
+    differing = (f for f in inside if f.kind not in _OF_THE_MACHINE and not is_only_a_mirror(f))
     return ranked((*differing, *changed, *modified)), ranked((*lacking, *around))

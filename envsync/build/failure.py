@@ -54,6 +54,9 @@ _HINTS: dict[Kind, str] = {
     "other": "The last lines of the output say more.",
 }
 
+_UNCLEAR: frozenset[Kind] = frozenset({"build", "vcs", "other"})
+"""Of these the output says more than the cause."""
+
 
 def build_error(failure: Failure, parts: Sequence[FromIndex | FromUrl], output: str, command: str) -> BuildError:
     """An error that names the distribution with its version, the cause and the next step."""
@@ -65,7 +68,8 @@ def build_error(failure: Failure, parts: Sequence[FromIndex | FromUrl], output: 
         where = printable(failure.name)
     else:
         where = command
-    return BuildError(f"{where}: {failure.cause}", output=last_lines(output), hint=_HINTS[failure.kind])
+    lines = last_lines(output) if failure.kind in _UNCLEAR else ""
+    return BuildError(f"{where}: {failure.cause}", output=lines, hint=_HINTS[failure.kind])
 
 
 def last_lines(output: str) -> str:

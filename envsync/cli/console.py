@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 from typing import TextIO
 
-from envsync.errors import CommandError, EnvsyncError
+from envsync.errors import BuildError, CommandError, EnvsyncError
 from envsync.redaction import printable, without_credentials
 
 
@@ -62,7 +62,7 @@ def error(problem: EnvsyncError) -> None:
     _say_wrapped(f"error: {_clean(first)}")
     for line in rest:
         _say_wrapped(_clean(line))
-    if isinstance(problem, CommandError) and problem.output:
+    if isinstance(problem, BuildError | CommandError) and problem.output:
         say(textwrap.indent("\n".join(_clean(line) for line in problem.output.splitlines()), "  | "))
     if problem.hint:
         for line in problem.hint.splitlines():

@@ -70,6 +70,11 @@ _DIFFERENT_CONDA: frozenset[Kind] = ANOTHER_PACKAGE | {
 }
 
 
+def is_only_a_mirror(finding: Finding) -> bool:
+    """Whether a package is from another channel, and the same byte for byte."""
+    return finding.kind == "conda-package-channel" and finding.severity == "note"
+
+
 def describe_comparison(
     expected: Snapshot,
     actual: Snapshot,
@@ -111,7 +116,7 @@ def _conda(
     if ours is None or actual.conda_environment is None:
         return None
     names = {name for name in packages_by_name(ours) if normalized(name) not in ignore}
-    different = {finding.subject for finding in findings if finding.kind in _DIFFERENT_CONDA}
+    different = {f.subject for f in findings if f.kind in _DIFFERENT_CONDA and not is_only_a_mirror(f)}
     return Counts(compared=len(names), identical=len(names - different))
 
 

@@ -179,7 +179,10 @@ def _compare_origins(ours: CondaPackage, theirs: CondaPackage, sides: _Sides) ->
     if ours.channel != theirs.channel:
         told: tuple[Severity, str] = ("note", "From another channel; the package is the same, byte for byte.")
         if same is None:
-            told = "note", "From another channel; whether the package is the same nobody can tell: a hash is missing."
+            told = (
+                "warning",
+                "From another channel; whether the package is the same nobody can tell: a hash is missing.",
+            )
         elif not same:
             told = "warning", "Another channel's package of the same name and build: its files may differ."
         return _finding(

@@ -9,12 +9,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from envsync.lock.store import write_lock
+from tests.build.making import BASE_PYTHON, lock
 from tests.cli.archives import installed, write_archive
 from tests.end_to_end.program import Result, environment, envsync
 from tests.imagekit.archive import ImageSpec, write_oci_layout
@@ -274,3 +277,26 @@ def test_a_closed_pipe_is_no_crash(pulled: Path, tmp_path: Path) -> None:
 def test_the_interpreter_files_are_not_empty() -> None:
     """What the archives of this module are made of is real."""
     assert any(os.fspath(entry.path).endswith("lib/os.py") or "os.py" in entry.path for entry in interpreter_files())
+
+
+@pytest.mark.network
+def test_a_failed_build_shows_its_last_lines(tmp_path: Path) -> None:
+    """What built it said why; without it nobody knows what is missing."""
+    project = tmp_path / "no-flux-capacitor-1.0"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
+        '[project]\nname = "no-flux-capacitor"\nversion = "1.0"\n'
+    )
+    (project / "b.py").write_text("def build_wheel(*_): raise RuntimeError('no flux capacitor')\nbuild_sdist = None\n")
+    with tarfile.open(tmp_path / "no_flux_capacitor-1.0.tar.gz", "w:gz") as archive:
+        archive.add(project, "no-flux-capacitor-1.0")
+    write_lock(tmp_path / "lock", lock("no-flux-capacitor==1.0"))
+    links = {"UV_FIND_LINKS": str(tmp_path), "UV_CACHE_DIR": str(tmp_path / "cache")}
+    result = envsync("create", ".venv", "--image", "lock", "--python", BASE_PYTHON, cwd=tmp_path, **links)
+    assert result.status == 2, result.said
+    assert "error: no-flux-capacitor 1.0: its build failed" in result.err
+    assert "RuntimeError: no flux capacitor" in "".join(
+        line for line in result.err.splitlines() if line.startswith("  | ")
+    )
+    assert not (tmp_path / ".venv").exists()

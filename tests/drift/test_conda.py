@@ -67,7 +67,7 @@ def test_extra() -> None:
             "1.2 h1_0 (osx-64)",
         ),
         (package(channel=FORGE), "conda-package-channel", "note", MAIN, FORGE),
-        (package(channel=FORGE, sha256=None), "conda-package-channel", "note", MAIN, FORGE),
+        (package(channel=FORGE, sha256=None), "conda-package-channel", "warning", MAIN, FORGE),
         (package(channel=FORGE, sha256="b" * 64), "conda-package-channel", "warning", MAIN, FORGE),
         (
             package(sha256="b" * 64),

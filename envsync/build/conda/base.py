@@ -93,4 +93,4 @@ def update_base(update: BaseUpdate, environment_yml: Path, *, timeout: float, on
     command: list[str | Path] = [update.program, "env", "update", "--name", "base", "--file", environment_yml]
     done = run_client(command, update.client, timeout=timeout, on_line=on_line)
     if done.returncode:
-        raise client_error(update.client, f"{done.stdout}\n{done.stderr}", done.returncode)
+        raise client_error(f"{update.client} env update", f"{done.stdout}\n{done.stderr}", done.returncode)

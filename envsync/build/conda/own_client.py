@@ -187,7 +187,7 @@ def create_prefix(
         create_command(program, client, prefix, explicit, offline=offline), client, timeout=timeout, on_line=on_line
     )
     if done.returncode:
-        raise client_error(client, f"{done.stdout}\n{done.stderr}", done.returncode)
+        raise client_error(f"{client} create", f"{done.stdout}\n{done.stderr}", done.returncode)
 
 
 def run_client(
@@ -210,17 +210,17 @@ def run_client(
         raise BuildError(f"{client}: {error.message}", output=_TOKEN.sub("", error.output), hint=error.hint) from error
 
 
-def client_error(client: Client, output: str, status: int) -> BuildError:
-    """What the output of a client that failed means."""
+def client_error(command: str, output: str, status: int) -> BuildError:
+    """What the output of a client that failed means; ``command`` names what it was asked: ``conda create``."""
     clean = _TOKEN.sub("", output)
     failure = explain(clean)
     if failure is None:
         return BuildError(
-            f"{client} create: exit status {status}",
+            f"{command}: exit status {status}",
             output=last_lines(clean),
             hint="The last lines of the output say more.",
         )
-    where = printable(failure.url.rpartition("/")[2]) if failure.url else f"{client} create"
+    where = printable(failure.url.rpartition("/")[2]) if failure.url else command
     return BuildError(f"{where}: {failure.cause}", output=last_lines(clean), hint=failure.hint)
 
 

@@ -62,7 +62,7 @@ def test_each_output_is_known() -> None:
 
 @pytest.mark.parametrize(("name", "message"), KNOWN.items())
 def test_what_an_output_means(name: str, message: str) -> None:
-    error = client_error("conda", (OUTPUTS / f"{name}.txt").read_text(), 1)
+    error = client_error("conda create", (OUTPUTS / f"{name}.txt").read_text(), 1)
 
     assert error.message == message
     assert error.hint
@@ -71,7 +71,7 @@ def test_what_an_output_means(name: str, message: str) -> None:
 
 
 def test_what_is_not_known_is_told_as_it_is() -> None:
-    error = client_error("mamba", "one\n\x1b[31mtwo /t/tk-1/x\n", 3)
+    error = client_error("mamba create", "one\n\x1b[31mtwo /t/tk-1/x\n", 3)
 
     assert error.message == "mamba create: exit status 3"
     assert error.output == "one\n\\x1b[31mtwo /x"
@@ -82,7 +82,7 @@ def test_what_is_not_known_is_told_as_it_is() -> None:
 def test_any_output(text: str) -> None:
     failure = explain(text)
     assert failure is None or failure.hint
-    assert client_error("conda", text, 1).message.isprintable()
+    assert client_error("conda create", text, 1).message.isprintable()
 
 
 def program(folder: Path, name: str, script: str = "") -> Path:
