@@ -12,7 +12,7 @@ from envsync.lock.conda.platforms import platforms
 from envsync.lock.store import Written, lock_path, read_lock, same_facts, write_lock
 from envsync.model import CondaEnvironment, ImageSource, Snapshot, SolvedEnvironment
 from envsync.reference import ArchiveFile, Digest, ImageName, LayoutFolder, NamedImage, Platform, Reference
-from envsync.solve import ChannelAccess, solve
+from envsync.solve import ChannelAccess, Telling, solve
 from envsync.take import Progress, PullOptions, take_snapshot
 
 
@@ -84,12 +84,13 @@ def _pull_conda(
     own, *_ = platforms(snapshot) or ("",)
     asked = [subdir for subdir in wishes.subdirs if subdir != own]
     solved = {one.subdir: one for one in before.solved if holds and not (fresh and one.subdir in asked)}
+    telling = Telling(step=progress.step, note=progress.note)
     failed: list[SolveError] = []
     for subdir in asked:
         if subdir in solved:
             continue
         try:
-            solved[subdir] = solve(environment, subdir, wishes.channels, progress.step)
+            solved[subdir] = solve(environment, subdir, wishes.channels, telling)
         except SolveError as error:
             failed.append(error)
     name = wishes.name if wishes.name is not None else before.name

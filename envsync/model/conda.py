@@ -69,9 +69,9 @@ class SolvedEnvironment(Record, frozen=True, kw_only=True):
     """The platform: ``osx-arm64``."""
     solver: str
     """``rattler 0.28.0``; ``conda-lock 4.0.3 with micromamba``."""
-    level: Literal["exact", "minor", "requested"]
-    """How much was asked for: the versions of the image, their major and minor numbers, or only what somebody asked
-    for when the image was made."""
+    level: Literal["exact", "minor", "any", "requested"]
+    """How much was asked for: the versions of the image, their major and minor numbers, its packages in any version, or
+    only what somebody asked for when the image was made. Its versions are preferred at every level."""
     specs: tuple[str, ...]
     """What was asked for: match specs."""
     packages: tuple[CondaPackage, ...]

@@ -27,21 +27,42 @@ class ChannelAccess(Struct, frozen=True, kw_only=True):
     cache: Path | None = None
     """The folder of repodata; ``None``: that of rattler, which its other users share."""
     conda: Path | None = None
-    """A conda, mamba or micromamba, which conda-lock solves with; ``None``: rattler solves."""
+    """A conda, mamba or micromamba, which conda-lock solves with; rattler solves where that fails, or is ``None``."""
+
+
+class Telling(Struct, frozen=True, kw_only=True):
+    """Where a solve tells how far it is."""
+
+    step: Callable[[str], None] = lambda _text: None
+    note: Callable[[str], None] = lambda _text: None
+
+
+class _Solving(Struct, frozen=True, kw_only=True):
+    """One solve: for what, of what, and how."""
+
+    environment: CondaEnvironment
+    subdir: str
+    channels: tuple[str, ...]
+    access: ChannelAccess
+    repodata: Repodata
 
 
 def solve(
-    environment: CondaEnvironment, subdir: str, access: ChannelAccess, step: Callable[[str], None] = lambda _text: None
+    environment: CondaEnvironment, subdir: str, access: ChannelAccess, telling: Telling | None = None
 ) -> SolvedEnvironment:
     """Choose packages for ``subdir`` that are as near to those of the image as its channels allow.
 
     The versions of the image are asked for. Where they cannot be had together, their major and minor numbers are; then
-    only what somebody asked for when the image was made. What differs in the end is told.
+    any version, with the nearest Python; then only what somebody asked for when the image was made. Whatever level has
+    a solution, rattler prefers the image's versions; what differs in the end is told.
 
     Raises:
         SolveError: no channel, one that cannot be read, or no solution.
         UnsafeValueError: a package's name or version is none.
     """
+    from envsync.solve.repodata import Repodata
+
+    telling = telling or Telling()
     channels = channel_urls(environment, subdir)
     if not channels:
         raise SolveError(
@@ -49,57 +70,55 @@ def solve(
             hint="Packages that were built inside the image are nowhere else. Pull without this --platform.",
         )
     access.check(channels)
-    return _solve(environment, subdir, channels, access, step)
-
-
-def _solve(
-    environment: CondaEnvironment,
-    subdir: str,
-    channels: tuple[str, ...],
-    access: ChannelAccess,
-    step: Callable[[str], None],
-) -> SolvedEnvironment:
-    from envsync.solve.repodata import Repodata
-
-    step(f"asking {', '.join(map(printable, channels))} for packages of {subdir}")
+    telling.step(f"asking {', '.join(map(printable, channels))} for packages of {subdir}")
     repodata = Repodata.fetch(environment.packages, subdir, channels, access.places, access.cache)
-    first: UnsatisfiableError | None = None
-    for level, asked in _levels(environment, repodata.versions):
-        step(f"solving {subdir}: {len(asked.specs)} specs ({level})")
+    solving = _Solving(environment=environment, subdir=subdir, channels=channels, access=access, repodata=repodata)
+    if access.conda is not None:
         try:
-            solver, packages = _chosen(asked, subdir, channels, access, repodata)
+            return _solve(solving, access.conda, telling)
+        except SolveError as error:
+            reason = error.message.splitlines()[-1].strip()
+            telling.note(f"conda-lock with {access.conda.name} failed: {reason}; rattler tries instead")
+    return _solve(solving, None, telling)
+
+
+def _solve(solving: _Solving, client: Path | None, telling: Telling) -> SolvedEnvironment:
+    """The solution of the first level that has one, by a client or by rattler."""
+    first: UnsatisfiableError | None = None
+    for level, asked in _levels(solving):
+        telling.step(f"solving {solving.subdir}: {len(asked.specs)} specs ({level})")
+        try:
+            solver, packages = _chosen(asked, solving, client)
         except UnsatisfiableError as error:
             first = first or error
             continue
         return SolvedEnvironment(
-            subdir=subdir,
+            subdir=solving.subdir,
             solver=solver,
             level=level,
             specs=asked.specs,
             packages=packages,
-            deviations=deviations(environment, packages, repodata.versions),
+            deviations=deviations(solving.environment, packages, solving.repodata.versions),
         )
-    raise first or SolveError(f"{subdir}: no channel has any of the image's packages for it")
+    raise first or SolveError(f"{solving.subdir}: no channel has any of the image's packages for it")
 
 
-def _levels(environment: CondaEnvironment, versions: dict[str, frozenset[str]]) -> Iterator[tuple[Level, Wish]]:
+def _levels(solving: _Solving) -> Iterator[tuple[Level, Wish]]:
     """What to ask for, less each time; nothing twice."""
     before: set[Wish] = set()
-    names = wanted(environment)
+    names = wanted(solving.environment)
     for level in LEVELS:
-        asked = specs(environment, names, versions, level)
+        asked = specs(solving.environment, names, solving.repodata.versions, level)
         if asked.specs and asked not in before:
             before.add(asked)
             yield level, asked
 
 
-def _chosen(
-    asked: Wish, subdir: str, channels: tuple[str, ...], access: ChannelAccess, repodata: Repodata
-) -> tuple[str, tuple[CondaPackage, ...]]:
-    if access.conda is None:
+def _chosen(asked: Wish, solving: _Solving, client: Path | None) -> tuple[str, tuple[CondaPackage, ...]]:
+    if client is None:
         from envsync.solve.repodata import solver
 
-        return solver(), repodata.solve(asked.specs)
+        return solver(), solving.repodata.solve(asked.specs)
     from envsync.solve.conda_lock import solve_with, solver_with
 
-    return solver_with(access.conda), solve_with(access.conda, asked, subdir, channels, access.places)
+    return solver_with(client), solve_with(client, asked, solving.subdir, solving.channels, solving.access.places)

@@ -9,6 +9,7 @@ import json
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
     from conda_lock.lockfile.v1.models import BaseLockedDependency
 
 _TIMEOUT = 1800.0
+_LAST_LINES = 25
 _CLIENTS = ("micromamba", "mamba", "conda")
 """The fastest first."""
 
 
-def find_client() -> Path | None:
-    """The conda client on PATH."""
-    found = (shutil.which(name) for name in _CLIENTS)
+def find_client(path: str | None = None) -> Path | None:
+    """The conda client on ``path``, else on PATH."""
+    found = (shutil.which(name, path=path) for name in _CLIENTS)
     return next((Path(path) for path in found if path), None)
 
 
@@ -60,13 +62,25 @@ def solve_with(
         (folder / "environment.yml").write_text(_environment(wish, list(sources)), encoding="utf-8")
         (folder / "virtual-packages.yml").write_text(_machine(subdir), encoding="utf-8")
         try:
-            run(command(client, subdir), timeout=_TIMEOUT, cwd=folder)
+            done = run(command(client, subdir), timeout=_TIMEOUT, cwd=folder, check=False)
         except CommandError as error:
+            raise SolveError(f"{subdir}: {error.message}", hint=_other(client)) from error
+        if done.returncode:
             raise UnsatisfiableError(
-                f"{subdir}: {error.message}\n{error.output}".rstrip(),
-                hint=f"Run it without {client.name} on PATH, and rattler solves; or pull without this --platform.",
-            ) from error
+                f"{subdir}: conda-lock with {client.name} failed:\n{_said(done.stderr)}", hint=_other(client)
+            )
         return _read(folder / "conda-lock.yml", subdir, sources)
+
+
+def _other(client: Path) -> str:
+    return f"Run it without {client.name} on PATH, and rattler solves; or pull without this --platform."
+
+
+def _said(stderr: str) -> str:
+    """What the client said of a failure, without what conda-lock logs and its traceback."""
+    lines = stderr.rpartition("Traceback (most recent call last)")[0].splitlines()
+    kept = [line for line in lines if line.strip() and not line.startswith(("INFO:", "DEBUG:", "    Command:"))]
+    return "\n".join(printable(line) for line in kept[-_LAST_LINES:])
 
 
 def command(client: Path, subdir: str) -> list[str]:
@@ -89,8 +103,10 @@ def _machine(subdir: str) -> str:
 
 def _read(path: Path, subdir: str, sources: dict[str, str]) -> tuple[CondaPackage, ...]:
     import yaml
-    from conda_lock.lockfile import parse_conda_lock_file
 
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it bundles deprecates itself
+        from conda_lock.lockfile import parse_conda_lock_file
     try:
         lock = parse_conda_lock_file(path)
         found = [p for p in lock.package if p.manager == "conda" and p.platform == subdir]

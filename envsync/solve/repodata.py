@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from envsync.channels import split_package_url, ungrammatical, without_credentials
 from envsync.errors import SolveError, UnsatisfiableError
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
     from rattler import Gateway, GenericVirtualPackage, RepoDataRecord
     from rattler.platform import Subdir
 
+T = TypeVar("T")
 Places = Callable[[str], tuple[str, ...]]
 
 _PATIENCE = datetime.timedelta(minutes=10)
+_MOMENT = 0.02
+"""Seconds."""
 _SHOWN = 3_000
 """Characters of a solver's explanation, which may be a page for each of hundreds of packages."""
 _TOKEN = re.compile(r"/t/[^/\s]+")
@@ -86,7 +89,7 @@ class Repodata:
         from rattler.exceptions import GatewayError, InvalidMatchSpecError, SolverError
 
         try:
-            records = asyncio.run(
+            records = _done(
                 rattler.solve(
                     list(self._sources),
                     list(specs),
@@ -183,10 +186,24 @@ def _first(
 
 
 def _query(gateway: Gateway, place: str, subdir: str, names: Sequence[str]) -> list[RepoDataRecord]:
-    answer = asyncio.run(
+    answer = _done(
         gateway.query([place], _platforms(subdir), list(names), recursive=False, channel_relations="disabled")
     )
     return [record for group in answer for record in group]
+
+
+def _done(coroutine: Coroutine[object, object, T]) -> T:
+    """What a coroutine of rattler's gives.
+
+    Its threads let go of Python a moment later. An interpreter that ends in between crashes, after all was done.
+    """
+
+    async def settled() -> T:
+        result = await coroutine
+        await asyncio.sleep(_MOMENT)
+        return result
+
+    return asyncio.run(settled())
 
 
 def _gateway(cache: Path | None, *, shards: bool) -> Gateway:

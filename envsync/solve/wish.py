@@ -9,22 +9,26 @@ from typing import Literal
 from msgspec import Struct
 
 from envsync.channels import DEFAULT_CHANNELS, DEFAULTS, PACKAGE_NAME, channel_url
+from envsync.drift.match import matches_version
 from envsync.errors import UsageError
 from envsync.lock.conda.environment_yml import only_on_linux
 from envsync.lock.conda.grammar import checked, dependencies
 from envsync.model import CondaEnvironment, CondaPackage, Deviation
 
-Level = Literal["exact", "minor", "requested"]
-LEVELS: tuple[Level, ...] = ("exact", "minor", "requested")
+Level = Literal["exact", "minor", "any", "requested"]
+LEVELS: tuple[Level, ...] = ("exact", "minor", "any", "requested")
 
 Versions = Mapping[str, frozenset[str]]
 """Name -> versions that the channels have for the platform."""
 
 _MINOR = re.compile(r"(?:[0-9]+!)?[0-9]+(?:\.[0-9]+)?")
+_PYTHON = re.compile(r"([0-9]{1,4})\.([0-9]{1,4})(?![0-9])")
 _REQUEST = re.compile(rf"(?:[^\s:]*:)*(?P<name>{PACKAGE_NAME.pattern}?)(?P<rest>$|[\s=<>!~\[].*)")
 _BRACKETS = re.compile(r"\[(?:.*[,\s])?version=['\"]?(?P<version>[^'\"\]]*).*")
 _BUILD = re.compile(r"(?P<version>={1,2}[^=\s]+)(?:=|\s).*")
-_VERSION = re.compile(r"(?:==?|[<>]=?|!=|~=)?[0-9A-Za-z_.*+!]+(?:[,|](?:==?|[<>]=?|!=|~=)?[0-9A-Za-z_.*+!]+)*")
+_NUMBER = r"[0-9]+[a-z0-9]*(?:[._][a-z0-9]+)*"
+_FUZZY = re.compile(rf"=?=?(?P<number>{_NUMBER})\.\*|=?(?P<plain>{_NUMBER})")
+_BOUNDS = re.compile(rf"(?:==|[<>]=?|!=|~=){_NUMBER}(?:,(?:==|[<>]=?|!=|~=){_NUMBER})*")
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -84,27 +88,55 @@ def specs(environment: CondaEnvironment, names: frozenset[str], versions: Versio
 
 
 def _near(package: CondaPackage, versions: frozenset[str], level: Level) -> str:
-    """The spec of a package: its version, else its major and minor number, else any."""
+    """The spec of a package: its version, else its major and minor number, else any; of Python the nearest minor."""
     if level == "exact" and package.version in versions:
         return f"{package.name}=={package.version}"
     minor = _MINOR.match(package.version)
-    if minor and any(version == minor[0] or version.startswith(f"{minor[0]}.") for version in versions):
-        return f"{package.name}={minor[0]}"
+    python = package.name == "python"
+    if minor and (level != "any" or python):
+        if any(version == minor[0] or version.startswith(f"{minor[0]}.") for version in versions):
+            return f"{package.name}={minor[0]}"
+        if python and (nearest := _nearest(minor[0], versions)):
+            return f"{package.name}={nearest}"
     return package.name
+
+
+def _nearest(minor: str, versions: frozenset[str]) -> str | None:
+    """The next minor version of Python that there is, else the last before; ``None``: of this major there is none."""
+    wanted = _python(minor)
+    found = sorted(
+        number for number in map(_python, versions) if number is not None and wanted and number[0] == wanted[0]
+    )
+    if not found or not wanted:
+        return None
+    major, number = next((one for one in found if one > wanted), found[-1])
+    return f"{major}.{number}"
+
+
+def _python(version: str) -> tuple[int, int] | None:
+    match = _PYTHON.match(version)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def _requested(environment: CondaEnvironment, names: frozenset[str], versions: Versions) -> Iterator[str]:
     """What somebody asked for, without builds, which are of the image's platform; and the Python of the image.
 
-    Where nothing tells what was asked for: what is wanted for itself, in any version.
+    A version that the platform has not is relaxed. Where nothing tells what was asked for: what is wanted for itself.
     """
     asked = dict(request for request in map(_request, environment.requested) if request is not None)
     if not asked:
-        asked = dict.fromkeys(sorted(names), "")
-    for package in environment.packages:
-        if package.name == "python" and "python" in versions and not asked.get("python"):
-            asked["python"] = _near(package, versions["python"], "minor").removeprefix("python")
-    return (f"{name}{version}" for name, version in sorted(asked.items()) if name in versions)
+        asked = dict.fromkeys(names, "")
+    image = {package.name: package for package in environment.packages}
+    if "python" in image and not asked.get("python"):
+        asked["python"] = ""
+    for name, version in sorted(asked.items()):
+        if name not in versions:
+            continue
+        met = version and any(matches_version(version, one) is not False for one in versions[name])
+        if met or name not in image:
+            yield f"{name}{version}" if met else name
+        else:
+            yield _near(image[name], versions[name], "minor" if version or name == "python" else "any")
 
 
 def _request(spec: str) -> tuple[str, str] | None:
@@ -119,10 +151,14 @@ def _request(spec: str) -> tuple[str, str] | None:
         rest = build["version"]
     elif " " in rest and rest[0] not in "<>=!~":
         rest = rest.split()[0]
-    rest = rest.replace(" ", "")
-    if not _VERSION.fullmatch(rest):
-        rest = ""
-    return match["name"].lower(), f"={rest}" if rest[:1].isalnum() and "," not in rest and "|" not in rest else rest
+    return match["name"].lower(), _version(rest.replace(" ", ""))
+
+
+def _version(text: str) -> str:
+    """A version spec that every client reads alike: ``=1.2``, or bounds."""
+    if fuzzy := _FUZZY.fullmatch(text):
+        return f"={fuzzy['number'] or fuzzy['plain']}"
+    return text if _BOUNDS.fullmatch(text) else ""
 
 
 def deviations(

@@ -30,6 +30,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     add(main, "numpy", "1.26.0", depends=["python >=3.11"])
     add(main, "torn", "1.0", depends=["numpy >=1.26"])
     add(main, "torn", "1.2", depends=["numpy >=1.26"])
+    add(main, "old", "1.0", depends=["numpy <1.22"])
     add(main, "never", "1.0", depends=["nowhere"])
     add(extra, "six", "9.0", "noarch", "pyh_0", noarch="python", depends=["python"])
     add(extra, "rare", "2.0", "noarch", "0", noarch="generic", depends=["openssl"])
@@ -102,13 +103,20 @@ def test_what_the_platform_has_not_is_told(site: str, tmp_path: Path) -> None:
     ]
 
 
-def test_of_what_cannot_be_had_together_only_what_was_asked_for_is_taken(site: str, tmp_path: Path) -> None:
+def test_what_cannot_be_had_together_is_relaxed_and_no_more_than_needed(site: str, tmp_path: Path) -> None:
     packages = (PYTHON, OPENSSL, package("numpy", "1.21.5", depends=("python",)), package("torn", "1.0"))
-    found = solved(image(site, *packages, requested=("python=3.11", "torn")), tmp_path)
-    assert found.level == "requested"
-    assert found.specs == ("python=3.11", "torn")
+    found = solved(image(site, *packages), tmp_path)
+    assert (found.level, found.specs) == ("any", ("python=3.11", "numpy", "torn"))
     assert versions(found) == {"numpy": "1.26.0", "openssl": "3.0.1", "python": "3.11.7", "torn": "1.0"}
     assert [(one.name, one.solved, one.reason) for one in found.deviations] == [("numpy", "1.26.0", "version")]
+
+
+def test_of_packages_that_exclude_each_other_what_was_asked_for_is_taken(site: str, tmp_path: Path) -> None:
+    packages = (PYTHON, OPENSSL, package("old", "1.0"), package("torn", "1.0"))
+    found = solved(image(site, *packages, requested=("python=3.11", "torn")), tmp_path)
+    assert (found.level, found.specs) == ("requested", ("python=3.11", "torn"))
+    assert versions(found) == {"numpy": "1.26.0", "openssl": "3.0.1", "python": "3.11.7", "torn": "1.0"}
+    assert [(one.name, one.solved, one.reason) for one in found.deviations] == [("old", None, "not asked for")]
 
 
 def test_a_package_that_is_only_in_a_later_channel_in_the_images_version(site: str, tmp_path: Path) -> None:

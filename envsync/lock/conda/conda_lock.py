@@ -35,6 +35,7 @@ _PIP_URL = re.compile(r"https://[A-Za-z0-9._~%+=:,!/-]+")
 _LEVELS = {
     "exact": "the versions of the image",
     "minor": "the major and minor versions of the image",
+    "any": "the packages of the image, and the nearest Python",
     "requested": "only what somebody asked for when the image was made",
 }
 _REASONS = {
