@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from envsync.errors import LockError, SolveError, UsageError
 from envsync.lock.conda.platforms import platforms
-from envsync.lock.store import Written, lock_path, read_lock, same_facts, write_lock
+from envsync.lock.store import Written, lock_path, read_lock, same_facts, says_more, write_lock
 from envsync.model import CondaEnvironment, ImageSource, Snapshot, SolvedEnvironment
 from envsync.reference import ArchiveFile, Digest, ImageName, LayoutFolder, NamedImage, Platform, Reference
 from envsync.solve import ChannelAccess, Telling, solve
@@ -94,6 +94,8 @@ def _pull_conda(
         except SolveError as error:
             failed.append(error)
     name = wishes.name if wishes.name is not None else before.name
+    # Of the same facts those are kept that the lock has, with the time when they were first seen.
+    snapshot = previous if previous is not None and not says_more(snapshot, previous) else snapshot
     snapshot = _with_choices(snapshot, name, tuple(solved[subdir] for subdir in sorted(solved)))
     written = write_lock(path, snapshot)
     if failed:

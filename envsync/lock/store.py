@@ -15,7 +15,7 @@ from envsync.lock.conda.conda_lock import render_conda_lock
 from envsync.lock.conda.environment_yml import render_environment, render_nobuild
 from envsync.lock.conda.explicit import render_explicit, render_solved, solved_file
 from envsync.lock.requirements import header, render_constraints, render_os_packages, render_requirements
-from envsync.model import CondaEnvironment, Distribution, ImageSource, LocalSource, Snapshot
+from envsync.model import CondaEnvironment, Distribution, ImageSource, LocalSource, Snapshot, SolvedEnvironment
 from envsync.names import normalized
 from envsync.reference import DOCKER_HUB, ImageName
 from envsync.writing import STAGING, discard_leftovers, write_folder
@@ -108,18 +108,20 @@ def write_lock(path: Path, snapshot: Snapshot) -> Written:
                 f"{path}: is there already and is no lock of envsync's", hint="Move it, or use --lockfiles."
             )
         previous = _previous(path)
-    if previous is not None and not _says_more(snapshot, previous) and not edited_files(path, previous):
+    said = previous is not None and not says_more(snapshot, previous) and _chosen(snapshot) == _chosen(previous)
+    if previous is not None and said and not edited_files(path, previous):
         return Written(path=path, status="unchanged", previous=previous)
     write_folder(path, render_lock(snapshot))
     return Written(path=path, status="replaced" if previous else "new", previous=previous)
 
 
-def _says_more(new: Snapshot, old: Snapshot) -> bool:
-    return (
-        not same_facts(old, new)
-        or (_knows_layers(new) and not _knows_layers(old))
-        or [(one.name, one.solved) for one in old.conda] != [(one.name, one.solved) for one in new.conda]
-    )
+def says_more(new: Snapshot, old: Snapshot) -> bool:
+    """Whether ``new`` has facts that ``old`` has not: other ones, or from which layers they are."""
+    return not same_facts(old, new) or (_knows_layers(new) and not _knows_layers(old))
+
+
+def _chosen(snapshot: Snapshot) -> list[tuple[str | None, tuple[SolvedEnvironment, ...]]]:
+    return [(environment.name, environment.solved) for environment in snapshot.conda]
 
 
 def _previous(path: Path) -> Snapshot | None:

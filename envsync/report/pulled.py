@@ -71,18 +71,15 @@ def missed(solved: SolvedEnvironment) -> int:
 
 
 def _solved(solved: SolvedEnvironment) -> str:
-    count = _count(len(solved.packages), "conda package")
-    other = sum(one.reason == "version" for one in solved.deviations)
-    python = [
+    said = [
         f"Python {one.solved} for {one.version}" for one in solved.deviations if one.name == "python" and one.solved
     ]
+    other = sum(one.reason == "version" for one in solved.deviations)
     without = missed(solved) - other
-    said = ", ".join(
-        [*map(printable, python)]
-        + [f"{other} of another version"] * bool(other)
-        + [f"without {without} that the image has"] * bool(without)
-    )
-    tail = f": {said} (named in conda-lock.yml)" if said else ""
+    other -= len(said)
+    said += [f"{other} of another version"] * bool(other) + [f"without {without} that the image has"] * bool(without)
+    tail = f": {printable(', '.join(said))} (named in conda-lock.yml)" if said else ""
+    count = _count(len(solved.packages), "conda package")
     return f"  {count} for {printable(solved.subdir)}, solved by {printable(solved.solver)}, not extracted{tail}"
 
 
