@@ -52,7 +52,7 @@ MAY_IMPORT = {
     "known": {"rootfs"},
     "gather": {"catalog", "image", "known", "lock", "probe", "rootfs"},
     "take": {"gather", "image", "known", "probe"},
-    "solve": {"drift", "lock"},
+    "solve": {"build", "drift", "lock"},
     "pull": {"lock", "solve", "take"},
     "locate": {"lock", "official", "pull", "take"},
     "create": {"build", "drift", "local", "locate", "lock", "take"},

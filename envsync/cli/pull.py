@@ -20,7 +20,7 @@ from envsync.cli.options import (
     split_platforms,
 )
 from envsync.cli.progress import Progress
-from envsync.errors import EngineError, EnvsyncError, RegistryError, UsageError
+from envsync.errors import EngineError, EnvsyncError, RegistryError, SolveError, UsageError
 
 if TYPE_CHECKING:
     from envsync.pull import Pulled, Wishes
@@ -96,17 +96,23 @@ def _wishes(name: str | None, subdirs: tuple[str, ...]) -> Wishes:
     if not subdirs:
         return Wishes(name=name)
     from envsync.build.conda.settings import load_conda_settings
-    from envsync.build.conda.terms import check_terms
+    from envsync.build.conda.terms import terms_error, unaccepted
     from envsync.solve.conda_lock import find_client
 
     home = Path.home()
     settings = load_conda_settings(os.environ, home)
 
-    def check(channels: Iterable[str]) -> None:
-        urls = [url for channel in channels for url in settings.places(channel)]
-        check_terms(urls, settings, os.environ, home)
+    def check(places: Iterable[str]) -> None:
+        if waiting := unaccepted(places, os.environ, home, accept_terms=settings.accept_terms):
+            error = terms_error(waiting, option=False)
+            raise SolveError(error.message, hint=error.hint)
 
-    access = ChannelAccess(places=settings.places, check=check, conda=find_client())
+    access = ChannelAccess(
+        places=settings.places,
+        check=check,
+        network=settings.network,
+        conda=find_client(),
+    )
     return Wishes(name=name, subdirs=subdirs, channels=access)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from envsync.build.conda.network import Network, network_variables
 from envsync.errors import SolveError, UnsatisfiableError
 from envsync.model import CondaEnvironment, CondaPackage, SolvedEnvironment
 from envsync.redaction import printable
@@ -23,7 +24,8 @@ class ChannelAccess(Struct, frozen=True, kw_only=True):
     places: Callable[[str], tuple[str, ...]] = lambda channel: (channel,)
     """Where a channel is looked for, the first that answers counts: its mirrors, with what they ask for in the URL."""
     check: Callable[[Iterable[str]], None] = lambda _channels: None
-    """Called with the channels before anything is fetched; raises where the user may not."""
+    """Called with these places before anything is fetched; raises where the user may not."""
+    network: Network = Network()
     cache: Path | None = None
     """The folder of repodata; ``None``: that of rattler, which its other users share."""
     conda: Path | None = None
@@ -42,8 +44,7 @@ class _Solving(Struct, frozen=True, kw_only=True):
 
     environment: CondaEnvironment
     subdir: str
-    channels: tuple[str, ...]
-    access: ChannelAccess
+    places: Mapping[str, tuple[str, ...]]
     repodata: Repodata
 
 
@@ -69,17 +70,19 @@ def solve(
             f"{subdir}: the image names no channel that can be reached (expected http or https)",
             hint="Packages that were built inside the image are nowhere else. Pull without this --platform.",
         )
-    access.check(channels)
+    places = {channel: access.places(channel) for channel in channels}
+    access.check(tuple(dict.fromkeys(place for found in places.values() for place in found)))
     telling.step(f"asking {', '.join(map(printable, channels))} for packages of {subdir}")
-    repodata = Repodata.fetch(environment.packages, subdir, channels, access.places, access.cache)
-    solving = _Solving(environment=environment, subdir=subdir, channels=channels, access=access, repodata=repodata)
-    if access.conda is not None:
-        try:
-            return _solve(solving, access.conda, telling)
-        except SolveError as error:
-            reason = error.message.splitlines()[-1].strip()
-            telling.note(f"conda-lock with {access.conda.name} failed: {reason}; rattler tries instead")
-    return _solve(solving, None, telling)
+    with network_variables(access.network):
+        repodata = Repodata.fetch(environment.packages, subdir, places, access.network, access.cache)
+        solving = _Solving(environment=environment, subdir=subdir, places=places, repodata=repodata)
+        if access.conda is not None:
+            try:
+                return _solve(solving, access.conda, telling)
+            except SolveError as error:
+                reason = error.message.splitlines()[-1].strip()
+                telling.note(f"conda-lock with {access.conda.name} failed: {reason}; rattler tries instead")
+        return _solve(solving, None, telling)
 
 
 def _solve(solving: _Solving, client: Path | None, telling: Telling) -> SolvedEnvironment:
@@ -121,4 +124,4 @@ def _chosen(asked: Wish, solving: _Solving, client: Path | None) -> tuple[str, t
         return solver(), solving.repodata.solve(asked.specs)
     from envsync.solve.conda_lock import solve_with, solver_with
 
-    return solver_with(client), solve_with(client, asked, solving.subdir, solving.channels, solving.access.places)
+    return solver_with(client), solve_with(client, asked, solving.subdir, solving.places)

@@ -10,12 +10,12 @@ import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from envsync.channels import channel_url, split_package_url, ungrammatical
+from envsync.channels import channel_url, split_package_url, ungrammatical, without_credentials
 from envsync.errors import CommandError, SolveError, UnsatisfiableError, UsageError
 from envsync.model import CondaPackage
 from envsync.process import run
@@ -47,16 +47,22 @@ def solve_with(
     client: Path,
     wish: Wish,
     subdir: str,
-    channels: Sequence[str],
-    places: Callable[[str], tuple[str, ...]] = lambda channel: (channel,),
+    places: Mapping[str, tuple[str, ...]],
 ) -> tuple[CondaPackage, ...]:
     """Packages that meet all specs of ``wish``, which is not told apart from what is only preferred.
+
+    Args:
+        client: its path.
+        wish: what to solve.
+        subdir: the platform.
+        places: where each channel is looked for: the first counts. What credentials there are the client knows itself.
 
     Raises:
         UnsatisfiableError: conda-lock failed; its last lines are told.
         SolveError: it wrote what is no lock.
     """
-    sources = {places(channel)[0].rstrip("/"): channel for channel in channels}
+    # Credentials would stand on the client's command line, for everyone to see.
+    sources = {without_credentials(found[0]).rstrip("/"): channel for channel, found in places.items()}
     with tempfile.TemporaryDirectory(prefix="envsync-solve-") as name:
         folder = Path(name)
         (folder / "environment.yml").write_text(_environment(wish, list(sources)), encoding="utf-8")

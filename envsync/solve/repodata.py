@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import datetime
 import re
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from envsync.build.conda.network import Network, make_client, without_user
 from envsync.channels import split_package_url, ungrammatical, without_credentials
 from envsync.errors import SolveError, UnsatisfiableError
 from envsync.model import CondaPackage
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from rattler.platform import Subdir
 
 T = TypeVar("T")
-Places = Callable[[str], tuple[str, ...]]
 
 _PATIENCE = datetime.timedelta(minutes=10)
 _MOMENT = 0.02
@@ -54,24 +54,24 @@ class Repodata:
         cls,
         packages: Sequence[CondaPackage],
         subdir: str,
-        channels: Sequence[str],
-        places: Places,
+        places: Mapping[str, tuple[str, ...]],
+        network: Network = Network(),
         cache: Path | None = None,
     ) -> Repodata:
-        """Ask the channels which versions of ``packages`` they have for ``subdir``.
+        """Ask channels, of each the first of its places that answers, which versions of ``packages`` they have.
 
         Raises:
             SolveError: names the channel that cannot be read.
         """
-        gateway = _gateway(cache, shards=True)
+        gateways = [_gateway(places, network, cache, shards=shards) for shards in (True, False)]
         sources: dict[str, str] = {}
         records: list[RepoDataRecord] = []
         names = sorted({package.name for package in packages})
-        for channel in channels:
-            gateway, place, found = _first(gateway, channel, places(channel), subdir, names, cache)
+        for channel, its_places in places.items():
+            place, found = _first(gateways, channel, its_places, subdir, names)
             sources[place] = channel
             records += found
-        repodata = cls(gateway, subdir, sources, _favoured(packages, records))
+        repodata = cls(gateways[0], subdir, sources, _favoured(packages, records))
         versions: dict[str, set[str]] = {}
         for record in records:
             versions.setdefault(record.name.normalized, set()).add(str(record.version))
@@ -164,24 +164,25 @@ def package_of(record: RepoDataRecord, channel: str, url: str) -> CondaPackage:
 
 
 def _first(
-    gateway: Gateway, channel: str, places: Sequence[str], subdir: str, names: Sequence[str], cache: Path | None
-) -> tuple[Gateway, str, list[RepoDataRecord]]:
-    """The first of the places of a channel that answers, with its records and the gateway that it answered to."""
+    gateways: list[Gateway], channel: str, places: Sequence[str], subdir: str, names: Sequence[str]
+) -> tuple[str, list[RepoDataRecord]]:
+    """The first of the places of a channel that answers, with its records; gateways that it does not answer go."""
     from rattler.exceptions import GatewayError
 
     failed: GatewayError | None = None
-    for place in (place.rstrip("/") for place in places):
+    for place in (without_user(place).rstrip("/") for place in places):
         # Asked again for its index of shards, a server may answer 304, which rattler takes for a failure.
-        for use in (gateway, _gateway(cache, shards=False)):
+        while True:
             try:
-                return use, place, _query(use, place, subdir, names)
+                return place, _query(gateways[0], place, subdir, names)
             except GatewayError as error:
                 failed = error
-                if "repodata_shards" not in str(error):
+                if "repodata_shards" not in str(error) or len(gateways) == 1:
                     break
+                del gateways[0]
     text = str(failed)
     for place in places:
-        text = text.replace(place.rstrip("/"), channel)
+        text = text.replace(without_user(place).rstrip("/"), channel)
     raise _unread(channel, subdir, _shown(text)) from failed
 
 
@@ -199,17 +200,25 @@ def _done(coroutine: Coroutine[object, object, T]) -> T:
     """
 
     async def settled() -> T:
-        result = await coroutine
-        await asyncio.sleep(_MOMENT)
-        return result
+        try:
+            return await coroutine
+        finally:
+            await asyncio.sleep(_MOMENT)
 
     return asyncio.run(settled())
 
 
-def _gateway(cache: Path | None, *, shards: bool) -> Gateway:
+def _gateway(places: Mapping[str, tuple[str, ...]], network: Network, cache: Path | None, *, shards: bool) -> Gateway:
     from rattler import Gateway, SourceConfig
 
-    return Gateway(cache_dir=cache, default_config=SourceConfig(sharded_enabled=shards))
+    every = {without_user(place).rstrip("/"): place.rstrip("/") for found in places.values() for place in found}
+    return Gateway(
+        cache_dir=cache,
+        default_config=SourceConfig(
+            sharded_enabled=shards, cache_action="force-cache-only" if network.offline else "cache-or-fetch"
+        ),
+        client=make_client(every, network),
+    )
 
 
 def _platforms(subdir: str) -> list[Subdir]:

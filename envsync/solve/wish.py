@@ -27,6 +27,8 @@ _REQUEST = re.compile(rf"(?:[^\s:]*:)*(?P<name>{PACKAGE_NAME.pattern}?)(?P<rest>
 _BRACKETS = re.compile(r"\[(?:.*[,\s])?version=['\"]?(?P<version>[^'\"\]]*).*")
 _BUILD = re.compile(r"(?P<version>={1,2}[^=\s]+)(?:=|\s).*")
 _NUMBER = r"[0-9]+[a-z0-9]*(?:[._][a-z0-9]+)*"
+_LONG = re.compile(r"[0-9]{16}")
+"""No version has it; solvers read such numbers not at all."""
 _FUZZY = re.compile(rf"=?=?(?P<number>{_NUMBER})\.\*|=?(?P<plain>{_NUMBER})")
 _BOUNDS = re.compile(rf"(?:==|[<>]=?|!=|~=){_NUMBER}(?:,(?:==|[<>]=?|!=|~=){_NUMBER})*")
 
@@ -45,8 +47,9 @@ def channel_urls(environment: CondaEnvironment, subdir: str) -> tuple[str, ...]:
     urls: dict[str, None] = {}
     for name in environment.channels:
         if name == DEFAULTS:
-            now = DEFAULT_CHANNELS[:3] if subdir.startswith("win") else DEFAULT_CHANNELS[:2]
-            urls |= dict.fromkeys(url for url in DEFAULT_CHANNELS if url in now or url in used)
+            # Of those that conda means by it now, R and what only Windows has are left out where nothing asks for them.
+            now = {DEFAULT_CHANNELS[0], *(DEFAULT_CHANNELS[2:3] if subdir.startswith("win") else ())}
+            urls |= dict.fromkeys(url for url in DEFAULT_CHANNELS if url in now | used)
         else:
             urls |= _url(name)
     for name in sorted(used):
@@ -156,6 +159,8 @@ def _request(spec: str) -> tuple[str, str] | None:
 
 def _version(text: str) -> str:
     """A version spec that every client reads alike: ``=1.2``, or bounds."""
+    if _LONG.search(text):
+        return ""
     if fuzzy := _FUZZY.fullmatch(text):
         return f"={fuzzy['number'] or fuzzy['plain']}"
     return text if _BOUNDS.fullmatch(text) else ""

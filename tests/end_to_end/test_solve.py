@@ -64,8 +64,9 @@ def record(channel: str, name: str, version: str, subdir: str = OWN, **fields: o
 
 
 def pull(folder: Path, *words: str) -> Result:
+    home = {"HOME": str(folder), "CONDARC": "", "CONDA_ROOT": "", "CONDA_PREFIX": ""}
     cache = {"RATTLER_CACHE_DIR": str(folder / "rattler"), "ENVSYNC_CACHE_DIR": str(folder / "cache")}
-    return envsync("pull", "docker-archive:image.tar", *words, cwd=folder, **cache)
+    return envsync("pull", "docker-archive:image.tar", *words, cwd=folder, **home, **cache)
 
 
 def contents(lock: Path) -> dict[str, bytes]:
@@ -153,12 +154,40 @@ def test_what_was_solved_for_another_image_is_dropped_and_said(site: str, tmp_pa
 
 def test_a_channel_that_is_gone_costs_only_the_platform(tmp_path: Path) -> None:
     write_image(tmp_path, "http://127.0.0.1:1/main")
-    result = pull(tmp_path, "--platform", "osx-arm64", "--platform", "osx-64")
+    result = pull(tmp_path, "--platform", "osx-arm64")
     assert result.status == 2
-    for subdir in ("osx-arm64", "osx-64"):
-        assert f"http://127.0.0.1:1/main: cannot be read for {subdir}: error sending request" in result.err
+    assert "http://127.0.0.1:1/main: cannot be read for osx-arm64: Request failed after 3 retries" in result.err
     assert "The lock of the image itself is written: lockfiles/acme/job/1" in result.err
     assert "explicit.txt" in contents(tmp_path / "lockfiles" / "acme" / "job" / "1")
+
+
+def test_platforms_that_no_package_is_for_do_not_cost_the_others(site: str, tmp_path: Path) -> None:
+    write_image(tmp_path, f"{site}/main")
+    result = pull(tmp_path, "--platform", "win-64", "--platform", "osx-arm64", "--platform", "win-arm64")
+    assert result.status == 2, result.said
+    for subdir in ("win-64", "win-arm64"):
+        assert f"{subdir}: no solution: Cannot solve the request because of: " in result.err
+    lock = tmp_path / "lockfiles" / "acme" / "job" / "1"
+    assert [one.subdir for one in read_lock(lock).snapshot.conda[0].solved] == ["osx-arm64"]
+
+
+def test_terms_of_service_are_never_accepted_for_anybody(tmp_path: Path) -> None:
+    write_image(tmp_path, "https://repo.anaconda.com/pkgs/main")
+    result = pull(tmp_path, "--platform", "osx-arm64")
+    assert result.status == 2
+    assert "https://repo.anaconda.com/pkgs/main: the terms of service of Anaconda are not accepted" in result.err
+    assert "Or take the packages from a mirror: default_channels in ~/.condarc." in result.err
+    assert "The lock of the image itself is written: lockfiles/acme/job/1" in result.err
+
+
+def test_mirrors_of_a_condarc_are_asked(site: str, tmp_path: Path) -> None:
+    write_image(tmp_path, "https://repo.anaconda.com/pkgs/main")
+    (tmp_path / ".condarc").write_text(f"default_channels: [{site}/main]\n")
+    result = pull(tmp_path, "--platform", "osx-arm64")
+    assert result.status == 0, result.said
+    explicit = (tmp_path / "lockfiles" / "acme" / "job" / "1" / "explicit.osx-arm64.txt").read_text()
+    assert f"https://repo.anaconda.com/pkgs/main/osx-arm64/python-{VERSION}-h0_0.tar.bz2#" in explicit
+    assert "127.0.0.1" not in explicit
 
 
 @pytest.mark.parametrize(

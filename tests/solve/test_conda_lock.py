@@ -61,7 +61,7 @@ def test_the_command_line() -> None:
 def test_conda_lock_understands_what_is_written_for_it(site: str, tmp_path: Path) -> None:
     conda = stand_in(tmp_path)
     wish = Wish(specs=("python==3.11.7",), preferred=("openssl=3.0",))
-    found = solve_with(conda, wish, "osx-arm64", [f"{site}/main"])
+    found = solve_with(conda, wish, "osx-arm64", {f"{site}/main": (f"{site}/main",)})
     assert [(one.name, one.version, one.build, one.subdir) for one in found] == [
         ("openssl", "3.0.1", "h0_0", "noarch"),
         ("python", "3.11.7", "h0_0", "osx-arm64"),
@@ -96,7 +96,7 @@ def test_a_client_solves_the_whole(site: str, tmp_path: Path) -> None:
 def test_what_a_client_cannot_rattler_tries(site: str, tmp_path: Path) -> None:
     conda = stand_in(tmp_path, STAND_IN_FAILS="1")
     with pytest.raises(UnsatisfiableError) as caught:
-        solve_with(conda, Wish(specs=("python==3.11.7",)), "osx-arm64", [f"{site}/main"])
+        solve_with(conda, Wish(specs=("python==3.11.7",)), "osx-arm64", {f"{site}/main": (f"{site}/main",)})
     assert caught.value.message.startswith("osx-arm64: ")
     assert "conda-lock with conda failed:\n" in caught.value.message
     assert "Traceback" not in caught.value.message
@@ -113,7 +113,7 @@ def test_what_a_client_cannot_rattler_tries(site: str, tmp_path: Path) -> None:
 def test_no_lock_of_conda_lock(site: str, tmp_path: Path) -> None:
     conda = stand_in(tmp_path, STAND_IN_URL="https://evil.example/x.tar.gz")
     with pytest.raises(SolveError, match=r"^osx-arm64: conda-lock wrote no lock that can be read: not the URL of a"):
-        solve_with(conda, Wish(specs=("python==3.11.7",)), "osx-arm64", [f"{site}/main"])
+        solve_with(conda, Wish(specs=("python==3.11.7",)), "osx-arm64", {f"{site}/main": (f"{site}/main",)})
 
 
 def test_the_client_on_path(tmp_path: Path) -> None:

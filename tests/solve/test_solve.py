@@ -157,7 +157,7 @@ def test_a_channel_that_cannot_be_read_is_named(site: str, tmp_path: Path, chann
 
 def test_without_a_network(tmp_path: Path) -> None:
     with pytest.raises(
-        SolveError, match=r"^http://127.0.0.1:1/main: cannot be read for osx-arm64: error sending request"
+        SolveError, match=r"^http://127.0.0.1:1/main: cannot be read for osx-arm64: Request failed after 3 retries"
     ):
         solved(of("http://127.0.0.1:1/main", PYTHON), tmp_path)
 

@@ -104,7 +104,6 @@ def test_channels_by_url_in_their_order() -> None:
     assert channel_urls(found, "osx-arm64") == (
         "https://conda.anaconda.org/conda-forge",
         MAIN,
-        "https://repo.anaconda.com/pkgs/r",
         FREE,
         "https://channel.example/extra",
     )

@@ -68,7 +68,7 @@ def make_client(places: Mapping[str, str], network: Network) -> Client:
         RetryMiddleware,
     )
 
-    plain = {channel: _without_user(place) for channel, place in places.items() if place != channel}
+    plain = {channel: without_user(place) for channel, place in places.items() if place != channel}
     logins = {urlsplit(place).hostname or "": header for place in places.values() if (header := _login(place))}
     if not logins:
         mirrors = "".join(f"{json.dumps(one)} = [{json.dumps(other)}]\n" for one, other in plain.items())
@@ -88,7 +88,7 @@ def make_client(places: Mapping[str, str], network: Network) -> Client:
     )
 
 
-def _without_user(url: str) -> str:
+def without_user(url: str) -> str:
     """``url`` without user and password, but with its token: rattler drops the former, the latter is part of a path."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -69,16 +69,17 @@ def check_terms(urls: Iterable[str], settings: CondaSettings, environ: Mapping[s
         raise terms_error(waiting)
 
 
-def terms_error(channels: Sequence[str]) -> BuildError:
-    """What to say of channels that :func:`unaccepted` named."""
+def terms_error(channels: Sequence[str], *, option: bool = True) -> BuildError:
+    """What to say of channels that :func:`unaccepted` named; ``option``: the command has a ``--channel``."""
     accept = " ".join(f"--channel {channel}" for channel in channels)
+    mirror = "--channel URL, or " if option else ""
     return BuildError(
         f"{', '.join(channels)}: the terms of service of Anaconda are not accepted"
         " (expected before anything is fetched)",
         hint=f"Read {_LEGAL}, then accept them, as envsync never does by itself:\n"
         f"  conda tos accept --override-channels {accept}\n"
         "  or, without conda: CONDA_PLUGINS_AUTO_ACCEPT_TOS=yes\n"
-        "Or take the packages from a mirror: --channel URL, or default_channels in ~/.condarc",
+        f"Or take the packages from a mirror: {mirror}default_channels in ~/.condarc",
     )
 
 
