@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import tarfile
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -36,14 +37,25 @@ def index(folder: Path) -> None:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    login: str | None = None
+
+    def do_GET(self) -> None:
+        if self.login is None or self.headers["Authorization"] == f"Basic {b64encode(self.login.encode()).decode()}":
+            super().do_GET()
+        else:
+            self.send_error(401)
+
+    do_HEAD = do_GET
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it so
         pass
 
 
 @contextmanager
-def served(root: Path) -> Iterator[str]:
-    """Serve ``root`` and give its URL."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(root))) as server:
+def served(root: Path, login: str | None = None) -> Iterator[str]:
+    """Serve ``root``, to whoever has this ``user:password``, and give its URL."""
+    kind = type("_Handler", (_Quiet,), {"login": login})
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(kind, directory=str(root))) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

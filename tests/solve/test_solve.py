@@ -176,6 +176,31 @@ def test_mirrors_are_asked_and_not_written_down(site: str, tmp_path: Path) -> No
     assert "secret" not in caught.value.message
 
 
+def test_user_and_password_of_a_place_are_sent_and_not_written_down(tmp_path: Path) -> None:
+    add(tmp_path / "ch", "python", "3.11.7")
+    index(tmp_path / "ch")
+    with served(tmp_path, login="me:s3cret") as url:
+        private = url.replace("http://", "http://me:s3cret@")
+        found = solved(of(f"{url}/ch", PYTHON), tmp_path, places=lambda _channel: (f"{private}/ch",))
+        assert [one.url for one in found.packages] == [f"{url}/ch/osx-arm64/python-3.11.7-h0_0.tar.bz2"]
+        wrong = url.replace("http://", "http://me:wr0ng@")
+        with pytest.raises(SolveError) as caught:
+            solved(of(f"{url}/ch", PYTHON), tmp_path / "2", places=lambda _channel: (f"{wrong}/ch",))
+    assert "401" in caught.value.message
+    assert "wr0ng" not in caught.value.message
+    assert "me:" not in caught.value.message
+
+
+def test_offline_only_what_is_in_the_cache(tmp_path: Path) -> None:
+    add(tmp_path / "ch", "python", "3.11.7")
+    index(tmp_path / "ch")
+    with served(tmp_path) as url:
+        solved(of(f"{url}/ch", PYTHON), tmp_path)
+    assert versions(solved(of(f"{url}/ch", PYTHON), tmp_path, offline=True)) == {"python": "3.11.7"}
+    with pytest.raises(SolveError, match=f"^{url}/other: cannot be read for osx-arm64: "):
+        solved(of(f"{url}/other", PYTHON), tmp_path, offline=True)
+
+
 def test_whoever_may_not_use_a_channel_is_told_before_it_is_asked(tmp_path: Path) -> None:
     def refuse(channels: Iterable[str]) -> None:
         raise UsageError(f"terms: {' '.join(channels)}")
