@@ -66,7 +66,7 @@ class Repodata:
         gateways = [_gateway(places, network, cache, shards=shards) for shards in (True, False)]
         sources: dict[str, str] = {}
         records: list[RepoDataRecord] = []
-        names = sorted({package.name for package in packages})
+        names = sorted(filter(_is_name, {package.name for package in packages}))
         for channel, its_places in places.items():
             place, found = _first(gateways, channel, its_places, subdir, names)
             sources[place] = channel
@@ -238,13 +238,24 @@ def _machine(subdir: str) -> list[GenericVirtualPackage]:
     ]
 
 
+def _is_name(name: str) -> bool:
+    """Whether rattler, which is asked by it, reads it as a name: not so ``x.conda``."""
+    from rattler import MatchSpec
+    from rattler.exceptions import InvalidMatchSpecError
+
+    try:
+        return str(MatchSpec(name, strict=True)) == name
+    except InvalidMatchSpecError:
+        return False
+
+
 def _favoured(packages: Iterable[CondaPackage], records: Iterable[RepoDataRecord]) -> list[RepoDataRecord]:
     """Of each package the record in the image's version: its build, else the latest one; earlier channels first."""
     image = {package.name: package for package in packages}
     best: dict[str, RepoDataRecord] = {}
     for record in records:
-        package = image[record.name.normalized]
-        if str(record.version) != package.version:
+        package = image.get(record.name.normalized)
+        if package is None or str(record.version) != package.version:
             continue
         kept = best.get(package.name)
         if kept is None or (

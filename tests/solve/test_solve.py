@@ -8,7 +8,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from envsync.channels import PACKAGE_NAME
 from envsync.errors import SolveError, UnsatisfiableError, UsageError
 from envsync.model import CondaEnvironment, CondaPackage, SolvedEnvironment
 from envsync.solve import ChannelAccess, solve
@@ -199,6 +202,23 @@ def test_offline_only_what_is_in_the_cache(tmp_path: Path) -> None:
     assert versions(solved(of(f"{url}/ch", PYTHON), tmp_path, offline=True)) == {"python": "3.11.7"}
     with pytest.raises(SolveError, match=f"^{url}/other: cannot be read for osx-arm64: "):
         solved(of(f"{url}/other", PYTHON), tmp_path, offline=True)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    names=st.lists(st.from_regex(PACKAGE_NAME, fullmatch=True), max_size=4, unique=True),
+    version=st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.+!]{0,6}", fullmatch=True),
+    requested=st.lists(st.text(max_size=12), max_size=3),
+)
+def test_no_image_makes_it_fail_in_another_way(
+    site: str, tmp_path: Path, names: list[str], version: str, requested: list[str]
+) -> None:
+    packages = [package(name, version) for name in (*names, "Python", "x.conda", "python.tar.bz2")]
+    try:
+        found = solved(image(site, PYTHON, OPENSSL, *packages, requested=tuple(requested)), tmp_path)
+    except SolveError:
+        return
+    assert "python" in versions(found)
 
 
 def test_whoever_may_not_use_a_channel_is_told_before_it_is_asked(tmp_path: Path) -> None:
