@@ -55,8 +55,8 @@ class Repodata:
         packages: Sequence[CondaPackage],
         subdir: str,
         places: Mapping[str, tuple[str, ...]],
-        network: Network = Network(),
-        cache: Path | None = None,
+        network: Network,
+        cache: Path | None,
     ) -> Repodata:
         """Ask channels, of each the first of its places that answers, which versions of ``packages`` they have.
 

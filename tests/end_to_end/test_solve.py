@@ -176,7 +176,7 @@ def test_terms_of_service_are_never_accepted_for_anybody(tmp_path: Path) -> None
     result = pull(tmp_path, "--platform", "osx-arm64")
     assert result.status == 2
     assert "https://repo.anaconda.com/pkgs/main: the terms of service of Anaconda are not accepted" in result.err
-    assert "Or take the packages from a mirror: default_channels in ~/.condarc." in result.err
+    assert "Or take the packages from a mirror: default_channels in ~/.condarc" in result.err
     assert "The lock of the image itself is written: lockfiles/acme/job/1" in result.err
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from envsync.build.conda.network import Network
 from envsync.channels import PACKAGE_NAME
 from envsync.errors import SolveError, UnsatisfiableError, UsageError
 from envsync.model import CondaEnvironment, CondaPackage, SolvedEnvironment
@@ -199,9 +200,9 @@ def test_offline_only_what_is_in_the_cache(tmp_path: Path) -> None:
     index(tmp_path / "ch")
     with served(tmp_path) as url:
         solved(of(f"{url}/ch", PYTHON), tmp_path)
-    assert versions(solved(of(f"{url}/ch", PYTHON), tmp_path, offline=True)) == {"python": "3.11.7"}
+    assert versions(solved(of(f"{url}/ch", PYTHON), tmp_path, network=Network(offline=True))) == {"python": "3.11.7"}
     with pytest.raises(SolveError, match=f"^{url}/other: cannot be read for osx-arm64: "):
-        solved(of(f"{url}/other", PYTHON), tmp_path, offline=True)
+        solved(of(f"{url}/other", PYTHON), tmp_path, network=Network(offline=True))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
