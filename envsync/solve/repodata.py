@@ -118,9 +118,14 @@ class Repodata:
         return _shown(text)
 
     def _package(self, record: RepoDataRecord) -> CondaPackage:
-        place = str(record.channel).rstrip("/")
-        channel = self._sources.get(place, place)
-        return package_of(record, channel, str(record.url).replace(f"{place}/", f"{channel}/", 1))
+        url = str(record.url)
+        for place, channel in self._sources.items():
+            if url.startswith(f"{place}/"):
+                return package_of(record, channel, channel + url.removeprefix(place))
+        # A channel may keep its files elsewhere: https://github.com/conda/ceps/blob/main/cep-0015.md
+        hidden = {_TOKEN.sub("/t/********", place): channel for place, channel in self._sources.items()}
+        name = str(record.channel).rstrip("/")
+        return package_of(record, hidden.get(name, redacted(name)), url)
 
 
 def package_of(record: RepoDataRecord, channel: str, url: str) -> CondaPackage:
@@ -136,6 +141,8 @@ def package_of(record: RepoDataRecord, channel: str, url: str) -> CondaPackage:
         wrong = ("dependency", next(text for text in texts if not (text.isascii() and text.isprintable())))
     try:
         plain = "/".join(split_package_url(url))
+        if not plain.startswith(("http://", "https://")):  # no channel leads into the file system of whoever pulls
+            raise ValueError(plain)
     except ValueError:
         wrong, plain = wrong or ("URL", redacted(without_credentials(url))), ""
     if wrong is not None:

@@ -236,6 +236,28 @@ def test_folders_of_the_image_are_no_channels_here(tmp_path: Path) -> None:
         solved(at, tmp_path)
 
 
+def write_channel(folder: Path, record: dict[str, object], **info: str) -> None:
+    """A channel of one package, as its repodata has it."""
+    whole = {"name": "python", "version": "3.11.7", "build": "0", "build_number": 0, "subdir": "osx-arm64"}
+    packages = {"python-3.11.7-0.tar.bz2": {**whole, "depends": [], "md5": "0" * 32, **record}}
+    for subdir, content in (("osx-arm64", {"info": info, "packages": packages}), ("noarch", {"packages": {}})):
+        (folder / subdir).mkdir(parents=True)
+        (folder / subdir / "repodata.json").write_text(json.dumps(content))
+
+
+def test_a_channel_whose_files_are_elsewhere(tmp_path: Path) -> None:
+    write_channel(tmp_path / "ch", {}, base_url="https://files.example/osx-arm64/")
+    with served(tmp_path) as url:
+        (python,) = solved(of(f"{url}/ch", PYTHON), tmp_path).packages
+        assert (python.url, python.channel) == ("https://files.example/osx-arm64/python-3.11.7-0.tar.bz2", f"{url}/ch")
+
+
+def test_no_channel_leads_to_files_of_this_machine(tmp_path: Path) -> None:
+    write_channel(tmp_path / "ch", {}, base_url="file:///srv/osx-arm64/")
+    with served(tmp_path) as url, pytest.raises(SolveError, match=r"ch: package 'python': URL 'file:///srv/osx-arm64"):
+        solved(of(f"{url}/ch", PYTHON), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -245,11 +267,7 @@ def test_folders_of_the_image_are_no_channels_here(tmp_path: Path) -> None:
     ],
 )
 def test_what_a_hostile_channel_says_is_refused(tmp_path: Path, change: dict[str, object], said: str) -> None:
-    record = {"name": "python", "version": "3.11.7", "build": "0", "build_number": 0, "subdir": "osx-arm64"}
-    repodata = {"packages": {"python-3.11.7-0.tar.bz2": {**record, "depends": [], "md5": "0" * 32, **change}}}
-    for subdir, content in (("osx-arm64", repodata), ("noarch", {"packages": {}})):
-        (tmp_path / "ch" / subdir).mkdir(parents=True)
-        (tmp_path / "ch" / subdir / "repodata.json").write_text(json.dumps(content))
+    write_channel(tmp_path / "ch", change)
     with served(tmp_path) as url, pytest.raises(SolveError) as caught:
         solved(of(f"{url}/ch", PYTHON), tmp_path)
     assert said in caught.value.message

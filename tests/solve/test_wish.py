@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from rattler import MatchSpec
 
 from envsync.solve.platforms import virtual_packages
-from envsync.solve.wish import channel_urls, deviations, specs, wanted
+from envsync.solve.wish import LEVELS, Level, channel_urls, deviations, specs, wanted
 from tests.lock.conda.environments import MAIN, environment, package
 
 FREE = "https://repo.anaconda.com/pkgs/free"
@@ -147,8 +147,8 @@ def test_any_request_gives_specs_that_a_solver_reads(text: str) -> None:
         MatchSpec(spec, strict=True)
 
 
-@given(st.sampled_from(["a", "1.0", "1!2.0.1", "2019a", "3_1", "v1.2", "1.2.3.4"]), st.sampled_from(["exact", "minor"]))
-def test_any_version_gives_specs_that_a_solver_reads(version: str, level: str) -> None:
+@given(st.sampled_from(["a", "1.0", "1!2.0.1", "2019a", "3_1", "v1.2", "1.2.3.4"]), st.sampled_from(LEVELS))
+def test_any_version_gives_specs_that_a_solver_reads(version: str, level: Level) -> None:
     found = environment(package("p", version))
     for known in (frozenset({version}), frozenset({f"{version}.1"}), frozenset({"99"})):
         for spec in specs(found, wanted(found), {"p": known}, level).specs:

@@ -44,7 +44,7 @@ def with_solved(*solved: SolvedEnvironment, name: str | None = None) -> Snapshot
     return msgspec.structs.replace(found, conda=(msgspec.structs.replace(first, name=name, solved=solved),))
 
 
-def test_a_solved_platform_in_the_files(tmp_path: Path):
+def test_a_solved_platform_in_the_files(tmp_path: Path) -> None:
     files = render_lock(with_solved(ARM))
     assert files["explicit.txt"] == render_lock(whole())["explicit.txt"]
     explicit = files["explicit.osx-arm64.txt"].decode()
@@ -76,7 +76,7 @@ def test_a_solved_platform_in_the_files(tmp_path: Path):
     assert sorted(arm) == sorted([*(("conda", p.name, p.version) for p in ARM.packages), wheel_for_all])
 
 
-def test_a_solved_platform_that_conda_lock_cannot_tell():
+def test_a_solved_platform_that_conda_lock_cannot_tell() -> None:
     (first, *others) = ARM.packages
     unhashed = msgspec.structs.replace(ARM, packages=(msgspec.structs.replace(first, md5=None), *others))
     files = render_lock(with_solved(unhashed))
@@ -85,18 +85,18 @@ def test_a_solved_platform_that_conda_lock_cannot_tell():
 
 
 @pytest.mark.parametrize("subdir", ["../../etc/x", "osx-arm64\nx", "nowhere"])
-def test_a_solved_platform_of_an_edited_lock_names_no_other_file(subdir: str):
+def test_a_solved_platform_of_an_edited_lock_names_no_other_file(subdir: str) -> None:
     with pytest.raises(UnsafeValueError, match="unsafe subdir"):
         render_lock(with_solved(msgspec.structs.replace(ARM, subdir=subdir)))
 
 
-def test_a_name_that_its_user_chose():
+def test_a_name_that_its_user_chose() -> None:
     assert yaml.safe_load(render_environment(with_solved(name="mine")))["name"] == "mine"
     assert yaml.safe_load(render_environment(with_solved(name="mine"), "other"))["name"] == "other"
     assert yaml.safe_load(render_nobuild(with_solved(name="mine")))["name"] == "mine"
 
 
-def test_choices_are_no_facts_but_are_written(tmp_path: Path):
+def test_choices_are_no_facts_but_are_written(tmp_path: Path) -> None:
     assert same_facts(whole(), with_solved(ARM, name="mine"))
     assert write_lock(tmp_path / "l", whole()).status == "new"
     assert write_lock(tmp_path / "l", with_solved(ARM)).status == "replaced"
@@ -107,13 +107,13 @@ def test_choices_are_no_facts_but_are_written(tmp_path: Path):
     assert not (tmp_path / "l" / "explicit.osx-arm64.txt").exists()
 
 
-def test_a_lock_without_choices_says_nothing_of_them():
+def test_a_lock_without_choices_says_nothing_of_them() -> None:
     text = render_lock(whole())["snapshot.json"].decode()
     assert '"solved"' not in text
     assert "osx" not in text
 
 
-def test_what_a_lock_has_for_a_platform():
+def test_what_a_lock_has_for_a_platform() -> None:
     found = with_solved(ARM)
     assert platforms(found) == ("linux-64", "osx-arm64")
     assert packages_for(found, "linux-64") == ForPlatform(subdir="linux-64", packages=PACKAGES)
@@ -125,7 +125,7 @@ def test_what_a_lock_has_for_a_platform():
     assert packages_for(everywhere, "win-64") == ForPlatform(subdir="win-64", packages=everywhere.conda[0].packages)
 
 
-def test_what_a_pull_says_of_a_solved_platform(tmp_path: Path):
+def test_what_a_pull_says_of_a_solved_platform(tmp_path: Path) -> None:
     text = render_pulled(with_solved(ARM), Written(path=tmp_path, status="new"), ("osx-64",))
     assert (
         "  3 conda packages for osx-arm64, solved by rattler 0.28.0, not extracted: Python 3.8.20 for 3.7.3, "
