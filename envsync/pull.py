@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from envsync.errors import LockError, SolveError, UsageError
-from envsync.lock.conda.platforms import platforms
+from envsync.lock.conda.grammar import subdir_of
 from envsync.lock.store import Written, lock_path, read_lock, same_facts, says_more, write_lock
 from envsync.model import CondaEnvironment, ImageSource, Snapshot, SolvedEnvironment
 from envsync.reference import ArchiveFile, Digest, ImageName, LayoutFolder, NamedImage, Platform, Reference
@@ -81,7 +81,7 @@ def _pull_conda(
     previous = _written(path)
     before = (previous and previous.conda_environment) or CondaEnvironment()
     holds = previous is not None and same_facts(previous, snapshot)
-    own, *_ = platforms(snapshot) or ("",)
+    own = subdir_of(environment, snapshot.platform)
     asked = [subdir for subdir in wishes.subdirs if subdir != own]
     solved = {one.subdir: one for one in before.solved if holds and not (fresh and one.subdir in asked)}
     telling = Telling(step=progress.step, note=progress.note)
@@ -94,9 +94,10 @@ def _pull_conda(
         except SolveError as error:
             failed.append(error)
     name = wishes.name if wishes.name is not None else before.name
-    # Of the same facts those are kept that the lock has, with the time when they were first seen.
-    snapshot = previous if previous is not None and not says_more(snapshot, previous) else snapshot
-    snapshot = _with_choices(snapshot, name, tuple(solved[subdir] for subdir in sorted(solved)))
+    chosen = tuple(solved[subdir] for subdir in sorted(solved))
+    if previous is not None and not says_more(snapshot, previous) and (name, chosen) != (before.name, before.solved):
+        snapshot = previous  # written again for what was chosen: its facts, and when they were first seen, stay
+    snapshot = _with_choices(snapshot, name, chosen)
     written = write_lock(path, snapshot)
     if failed:
         hints = dict.fromkeys(error.hint for error in failed if error.hint)

@@ -44,7 +44,7 @@ from envsync.build.venv import Built, difference
 from envsync.errors import BuildError
 from envsync.host import conda_subdir
 from envsync.lock.conda.explicit import render_explicit
-from envsync.lock.conda.platforms import packages_for
+from envsync.lock.conda.platforms import packages_for, platforms
 from envsync.model import CondaEnvironment, CondaPackage, Snapshot
 from envsync.names import normalized
 from envsync.writing import discard_leftovers, replace_folder, staged_folder, write_file
@@ -91,7 +91,7 @@ def create_conda(
     place = absolute_target(target)
     environment = lock.conda_environment
     assert environment is not None  # noqa: S101 - the caller looked
-    packages = _fitting(lock, environment, lock_id.reference)
+    packages = _fitting(lock, lock_id.reference)
     plan = make_plan(_without_conda(lock))
     options.check(tuple(dict.fromkeys(url for package in packages for url in options.places(package.channel))))
     with exclusive(place):
@@ -110,7 +110,7 @@ def create_conda(
         return (work.unchanged(old) if old is not None else None) or work.make_anew(old)
 
 
-def _fitting(lock: Snapshot, environment: CondaEnvironment, reference: str) -> tuple[CondaPackage, ...]:
+def _fitting(lock: Snapshot, reference: str) -> tuple[CondaPackage, ...]:
     """The packages for this machine.
 
     Raises:
@@ -119,7 +119,7 @@ def _fitting(lock: Snapshot, environment: CondaEnvironment, reference: str) -> t
     subdir = conda_subdir()
     found = packages_for(lock, subdir)
     if found is None:
-        theirs = ", ".join(sorted({package.subdir for package in environment.packages} - {"noarch"}))
+        theirs = ", ".join(platforms(lock))
         raise BuildError(
             f"the lock's conda packages are for {theirs}, and this machine is {subdir}",
             hint=f"Solve it for this machine, as near as channels allow: envsync pull {reference} --platform {subdir}",
