@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,6 @@ import pytest
 import trustme
 
 from envsync.build.conda.network import Network
-from envsync.build.conda.packages import cache_folder
 from envsync.errors import BuildError
 from envsync.model import Snapshot
 from tests.build.conda.making import make, only_md5, with_packages
@@ -51,7 +49,7 @@ def test_certificates_and_a_proxy_of_the_users_configuration(lock: Snapshot, tmp
     assert dict(os.environ) == before
 
 
-def test_an_own_certificate_authority(lock: Snapshot, tmp_path: Path) -> None:
+def test_an_own_certificate_authority(lock: Snapshot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with _https(authority) as url:
@@ -65,7 +63,7 @@ def test_an_own_certificate_authority(lock: Snapshot, tmp_path: Path) -> None:
         assert caught.value.hint is not None
         assert "SSL_CERT_FILE" in caught.value.hint
         make(lock, tmp_path / "known", places=places, network=Network(certificates=str(tmp_path / "ca.pem")))
-        shutil.rmtree(cache_folder())
+        monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "empty"))
         make(lock, tmp_path / "any", places=places, network=Network(insecure=True))
 
 
