@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,3 +55,4 @@ def _record(row: dict[str, Any]) -> rattler.RepoDataRecord:
 
 if __name__ == "__main__":
     link(*sys.argv[1:])
+    os._exit(0)  # else the interpreter may end while a thread of rattler's still lets it go: it aborts then

@@ -55,10 +55,11 @@ def remove_missing(prefix: Path, packages: Iterable[CondaPackage]) -> None:
     Raises:
         BuildError: one cannot be removed.
     """
-    records = read_records(prefix)
-    for package in packages:
+    lacking = [package for package in packages if package.missing]
+    records = read_records(prefix) if lacking else {}
+    for package in lacking:
         record = records.get(package.name)
-        if record is None or not package.missing:
+        if record is None:
             continue
         for path in sorted(frozenset(package.missing) & frozenset(record.files)):
             _remove(prefix, PurePosixPath(path))
