@@ -27,7 +27,7 @@ def link(listed: str, prefix: str, target: str, cache: str, url: str) -> None:
             [_record(row) for row in rows],
             prefix,
             installed_packages=[],
-            cache_dir=cache,
+            cache_dir=Path(cache),
             client=rattler.Client([MirrorMiddleware({BASE: [url]})]),
             show_progress=False,
             execute_link_scripts=False,

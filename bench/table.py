@@ -55,8 +55,8 @@ def seconds(result: Result) -> str:
 
 
 def megabytes(result: Result) -> str:
-    """Of the run that took most."""
-    return f"{result.memory / 1e6:.0f} MB"
+    """Of the run that took most; a dash where it is a part of another one."""
+    return "-" if not result.memory else f"{result.memory / 1e6:.0f} MB"
 
 
 def ratio(mine: Result, other: Result) -> str:

@@ -203,7 +203,7 @@ def _compare(located: Located, target: Path, built: Built) -> tuple[tuple[Findin
     expected = on_the_platform_of(actual, lock)
     reasons = {normalized(part.name): part.reason for part in built.not_reproducible}
     changed, _ = find_changes(actual)
-    modified, _ = verify_conda(actual, verify=True) if is_conda else ((), ())
+    modified, _ = verify_conda(actual, verify=True, hashed=built.hashed) if is_conda else ((), ())
     inside = compare(expected, actual, scopes=frozenset({"python"}), accepted=reasons)
     around = compare(expected, actual, scopes=frozenset({"env", "os"}))
     lacking = tuple(finding for finding in inside if finding.kind in _OF_THE_MACHINE)

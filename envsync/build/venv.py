@@ -61,6 +61,8 @@ class Built(Struct, frozen=True, kw_only=True):
     """New ones and replaced ones."""
     removed: int
     """Those that the lock does not have."""
+    hashed: tuple[Path, ...] = ()
+    """Folders with unpacked conda packages, of which each file was hashed just before it was linked from there."""
 
 
 class _Change(Struct, frozen=True, kw_only=True):

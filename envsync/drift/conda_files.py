@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
-from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
 import msgspec
 from msgspec import Struct
 
 from envsync.drift.finding import Finding, NotCompared, ranked, shown
+from envsync.drift.hard_links import HardLinks
 from envsync.drift.hashing import hash_files
 from envsync.drift.record import RecordError, parse_record
 from envsync.files import FileReadError, HostTree
@@ -25,6 +26,11 @@ from envsync.paths_data import PathsData, brought, placed
 from envsync.redaction import printable
 
 
+class _Link(Struct, frozen=True, kw_only=True):
+    source: str | None = None
+    """The folder of the unpacked package."""
+
+
 class _Record(Struct, frozen=True, kw_only=True):
     """What of a file of ``conda-meta`` tells about files."""
 
@@ -32,6 +38,7 @@ class _Record(Struct, frozen=True, kw_only=True):
     noarch: str | bool | None = None
     files: tuple[str, ...] = ()
     paths_data: PathsData = PathsData()
+    link: _Link | None = None
 
 
 class _Check(Struct, kw_only=True):
@@ -49,7 +56,12 @@ class _Check(Struct, kw_only=True):
 
 
 def verify_conda(
-    snapshot: Snapshot, *, verify: bool = False, ignore: frozenset[str] = frozenset(), fix: str | None = None
+    snapshot: Snapshot,
+    *,
+    verify: bool = False,
+    ignore: frozenset[str] = frozenset(),
+    fix: str | None = None,
+    hashed: Sequence[Path] = (),
 ) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
     """Compare the files of a local conda environment with the records in it; nothing where it is none.
 
@@ -60,6 +72,8 @@ def verify_conda(
         verify: read and hash every file; without, nothing is looked at, and a note says so.
         ignore: normalised names of packages that do not count.
         fix: what to type where files are changed.
+        hashed: folders with unpacked packages, of which each file was just hashed: one that is the same file in the
+            environment (a hard link) is not read again.
     """
     environment = snapshot.conda_environment
     if environment is None or environment.prefix is None or not environment.packages:
@@ -71,7 +85,7 @@ def verify_conda(
     counted = {package.name for package in environment.packages if normalized(package.name) not in ignore}
     owned, skipped = _owned_by_others(snapshot, tree, prefix)
     checks: dict[str, _Check] = {}
-    root = _Root(str(prefix))
+    root, links = _Root(str(prefix)), HardLinks(str(prefix), hashed)
     for name in tree.list(prefix / "conda-meta"):
         if not name.endswith(".json"):
             continue
@@ -82,7 +96,7 @@ def verify_conda(
             continue
         # Of several records of one package the first counts, as in the snapshot.
         if record.name in counted and record.name not in checks:
-            checks[record.name] = _look_at(record, root, owned)
+            checks[record.name] = _look_at(record, root, owned, links)
     _hash_files(checks.values())
     findings = ranked(_finding(check, fix) for check in checks.values() if check.changed)
     notes = [note for check in checks.values() for note in _notes(check)]
@@ -99,7 +113,7 @@ def parse_paths(data: bytes) -> _Record:
     """
     record = msgspec.json.decode(data, type=_Record)
     paths = placed(record.paths_data.paths, record.files, noarch_python=record.noarch == "python")
-    return _Record(name=record.name.lower(), paths_data=PathsData(paths=paths))
+    return msgspec.structs.replace(record, name=record.name.lower(), files=(), paths_data=PathsData(paths=paths))
 
 
 class _Root:
@@ -112,13 +126,16 @@ class _Root:
 
     def holds(self, path: str) -> bool:
         """Whether ``path``, relative to the prefix, is in it: a link in the place of a folder may lead elsewhere."""
-        if path.startswith("/") or "\0" in path or ".." in path.split("/"):
-            return False
-        folder = posixpath.dirname(path)
+        folder, _, name = path.rpartition("/")
         if folder not in self._inside:
-            real = os.path.realpath(f"{self.path}/{folder}")
-            self._inside[folder] = real == self._real or real.startswith(f"{self._real.rstrip('/')}/")
-        return self._inside[folder]
+            self._inside[folder] = self._has(folder)
+        return self._inside[folder] and name != ".." and "\0" not in name and not path.startswith("/")
+
+    def _has(self, folder: str) -> bool:
+        if folder.startswith("/") or "\0" in folder or ".." in folder.split("/"):
+            return False
+        real = os.path.realpath(f"{self.path}/{folder}")
+        return real == self._real or real.startswith(f"{self._real.rstrip('/')}/")
 
 
 def _owned_by_others(
@@ -145,15 +162,18 @@ def _owned_by_others(
     return frozenset(owned), skipped
 
 
-def _look_at(record: _Record, root: _Root, owned: frozenset[str]) -> _Check:
+def _look_at(record: _Record, root: _Root, owned: frozenset[str], links: HardLinks) -> _Check:
     """Look at each file once, without reading it."""
     entries = [entry for entry in brought(record.paths_data.paths) if entry.path not in owned]
     check = _Check(name=record.name, files=len(entries))
     # A package without files, as metapackages are, has nothing to tell.
     check.unknown = bool(entries) and not any(entry.installed_sha256 for entry in entries)
+    is_linked = links.of_package(record.link.source if record.link else None, noarch=record.noarch == "python")
     for entry in entries:
         if not root.holds(entry.path):
             check.outside.append(entry.path)
+            continue
+        if entry.sha256_in_prefix in (None, entry.sha256) and is_linked(entry.path):
             continue
         path = f"{root.path}/{entry.path}"
         try:

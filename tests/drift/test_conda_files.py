@@ -171,3 +171,23 @@ def test_files_of_a_noarch_package_as_conda_records_them(prefix: Prefix) -> None
     assert changed(prefix) == []
     prefix.write(f"{site}/pure.py", b"x = 2\n")
     assert changed(prefix) == [f"1 changed: {site}/pure.py"]
+
+
+def test_a_file_that_was_hashed_where_it_is_linked_from_is_not_read_again(tmp_path: Path) -> None:
+    """What was written since, into another file or into a copy, still counts."""
+    prefix = Prefix(tmp_path)
+    package, cache = tmp_path / "pkgs/zlib-1.2-h1_0", tmp_path / "pkgs"
+    (package / "lib/pkg").mkdir(parents=True)
+    for name in ("lib/a.so", "lib/pkg/b.py"):
+        (package / name).hardlink_to(prefix.path / name)
+    record = prefix.path / "conda-meta/zlib-1.2-h1_0.json"
+    record.write_text(json.dumps(json.loads(record.read_text()) | {"link": {"source": str(package), "type": 1}}))
+    (prefix.path / "lib/pkg/b.py").write_bytes(b"edited after it was hashed\n")
+    assert prefix.found(hashed=[cache]) == ((), ())
+    (finding,) = prefix.found()[0]
+    assert finding.actual == "1 changed: lib/pkg/b.py"
+    (prefix.path / "lib/pkg/b.py").unlink()
+    prefix.write("lib/pkg/b.py", b"put in its place\n")
+    prefix.write("bin/tool", b"patched by hand\n")
+    (finding,) = prefix.found(hashed=[cache])[0]
+    assert finding.actual == "2 changed: bin/tool, lib/pkg/b.py"

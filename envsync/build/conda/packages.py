@@ -51,16 +51,18 @@ class Job(Struct, frozen=True, kw_only=True):
     """The path that files of the packages shall take for their prefix."""
     places: Places
     network: Network = Network()
-    thorough: bool = False
-    """Hash every file of the package cache before it is used."""
     patience: float = PATIENCE
     on_event: Callable[[Event], None]
 
 
-def install_packages(job: Job) -> None:
+def install_packages(job: Job) -> tuple[Path, ...]:
     """Make the prefix hold exactly these packages.
 
-    Link scripts of packages are not run: they are programs of whoever made the package.
+    Link scripts of packages are not run: they are programs of whoever made the package. Every file of the package
+    cache is hashed before it is linked; a package of which one is not as it was is fetched again.
+
+    Returns:
+        The folders of the package cache, from which packages were linked.
 
     Raises:
         BuildError: names the package, its URL and the cause.
@@ -80,7 +82,7 @@ def install_packages(job: Job) -> None:
                 raise build_error(error.failure, without_credentials(place) if place else "", cache_folder()) from None
             chosen[failed.channel].pop(0)
         else:
-            return
+            return cache_folders(job.packages)
 
 
 def check_hashes(packages: Iterable[CondaPackage]) -> None:
@@ -114,7 +116,7 @@ async def _install(job: Job, places: Mapping[str, str]) -> None:
     reporter = Reporter(len(job.packages), job.on_event)  # type: ignore[abstract]  # mypy takes a docstring for no body
     _tell_of_lock(cache_folder(), job.on_event)
     records = [_record(package) for package in job.packages]
-    cache = _package_cache(job.packages, thorough=job.thorough)
+    cache = _package_cache(job.packages)
     if job.network.offline:
         await _check_cached(records, cache)
     installing = asyncio.ensure_future(
@@ -202,28 +204,31 @@ def cache_folder(environ: Mapping[str, str] = os.environ, platform: str = sys.pl
     return caches / "rattler" / "cache" / "pkgs"
 
 
-def _package_cache(packages: Sequence[CondaPackage], *, thorough: bool) -> PackageCache:
-    """rattler's own cache, and beside it a folder by MD5 for each package of which no other hash is known.
+def cache_folders(packages: Iterable[CondaPackage]) -> tuple[Path, ...]:
+    """rattler's own cache, and before it a folder by MD5 for each package of which no other hash is known.
 
     What is in the cache is told by name, version, build and SHA-256 there: a package that has only an MD5, as those
     of before 2018, would be taken from it whatever its bytes were.
     """
+    shared = cache_folder()
+    return *(shared.with_name("pkgs-md5") / md5 for _, md5 in _known_by_md5(packages)), shared
+
+
+def _known_by_md5(packages: Iterable[CondaPackage]) -> list[tuple[CondaPackage, str]]:
+    return [(one, one.md5) for one in packages if one.sha256 is None and one.md5 is not None]
+
+
+def _package_cache(packages: Sequence[CondaPackage]) -> PackageCache:
     from rattler import MatchSpec
     from rattler.package_cache import PackageCache, PackageCacheLayer, ValidationMode
 
-    mode = ValidationMode.full() if thorough else ValidationMode.fast()
-    shared = cache_folder()
-    beside = shared.with_name("pkgs-md5")
+    *by_md5, shared = map(PackageCacheLayer, cache_folders(packages))
     layers = [
-        PackageCacheLayer(beside / package.md5).with_filter(
-            MatchSpec(f"{package.name} =={package.version} {package.build}")
-        )
-        for package in packages
-        if package.sha256 is None and package.md5 is not None
+        layer.with_filter(MatchSpec(f"{package.name} =={package.version} {package.build}"))
+        for layer, (package, _) in zip(by_md5, _known_by_md5(packages), strict=True)
     ]
-    return PackageCache.from_layers(
-        [layer.with_validation_mode(mode) for layer in (*layers, PackageCacheLayer(shared))]
-    )
+    mode = ValidationMode.full()
+    return PackageCache.from_layers([layer.with_validation_mode(mode) for layer in (*layers, shared)])
 
 
 async def _check_cached(records: Sequence[RepoDataRecord], cache: PackageCache) -> None:

@@ -65,7 +65,7 @@ class CondaOptions(Struct, frozen=True, kw_only=True):
     home: Path | None = None
     """The user's, whose list of environments the new one joins; ``None``: it joins none."""
     anew: bool = False
-    """Make it from nothing, and trust no file of the package cache unread: the files there are not what they were."""
+    """Make it from nothing: the files there are not what they were."""
     timeout: float = _TWO_HOURS
     """Seconds, for each run of another program."""
     patience: float = PATIENCE
@@ -189,14 +189,13 @@ class _Work(Struct, frozen=True, kw_only=True):
 
     def _make_beside(self) -> Built:
         with staged_folder(self.place) as staging:
-            install_packages(
+            hashed = install_packages(
                 Job(
                     packages=self.packages,
                     prefix=staging,
                     target=self.place,
                     places=self.options.places,
                     network=self.options.network,
-                    thorough=self.options.anew,
                     patience=self.options.patience,
                     on_event=self.on_event,
                 )
@@ -209,7 +208,7 @@ class _Work(Struct, frozen=True, kw_only=True):
             relocate(staging, staged_as=staging, target=self.place)
             (staging / MARKER_NAME).write_bytes(encode_marker(self._marker(lacking)))
             replace_folder(staging, self.place)
-        return self._finished(lacking)
+        return msgspec.structs.replace(self._finished(lacking), hashed=hashed)
 
     def _make_in_place(self, client: Client) -> tuple[NotReproducible, ...]:
         with TemporaryDirectory(prefix="envsync-") as folder:  # nobody else's: URLs may have credentials
