@@ -16,7 +16,18 @@ from envsync.redaction import printable
 from envsync.redaction import without_credentials as redacted
 
 Kind = Literal[
-    "gone", "refused", "server", "hash", "damaged", "network", "certificate", "disk", "cache", "stalled", "other"
+    "gone",
+    "refused",
+    "server",
+    "hash",
+    "damaged",
+    "network",
+    "certificate",
+    "disk",
+    "cache",
+    "stalled",
+    "panic",
+    "other",
 ]
 
 _HINTS: dict[Kind, str] = {
@@ -30,6 +41,7 @@ _HINTS: dict[Kind, str] = {
     "disk": "Free some space there, then try again.",
     "cache": "Make it a folder of yours, or name another one: RATTLER_CACHE_DIR=DIR.",
     "stalled": "Check the network, and whether another program holds the package cache; then try again.",
+    "panic": "Is each package of the lock what its name says? If so, another program may do it: --backend conda.",
     "other": "The lines above are what rattler said.",
 }
 _FILE = re.compile(r"failed to (?:fetch|link) (?P<file>\S+)")
@@ -77,6 +89,8 @@ def _cause(text: str) -> tuple[Kind, str]:
         if number in (401, 403, 407):
             return "refused", f"refused: {status['status']}"
         return "server", f"the server fails: {status['status']}"
+    if "rust future panicked" in text:
+        return "panic", "rattler broke down"
     if "hash mismatch" in text:
         return "hash", "the channel has it with another hash"
     if "certificate" in text:

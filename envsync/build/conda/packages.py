@@ -7,6 +7,7 @@ they are what the lock's hash says.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
@@ -20,6 +21,7 @@ from msgspec import Struct
 
 from envsync.build.conda.failure import Failure, build_error, explain, shown
 from envsync.build.conda.network import Network, make_client, network_variables
+from envsync.build.conda.open_files import enough_open_files
 from envsync.build.events import Event, Waiting
 from envsync.channels import without_credentials
 from envsync.errors import BuildError
@@ -72,7 +74,7 @@ def install_packages(job: Job) -> tuple[Path, ...]:
     chosen = {channel: list(job.places(channel)) for channel in channels}
     while True:
         try:
-            with network_variables(job.network):
+            with network_variables(job.network), enough_open_files(len(job.packages)):
                 asyncio.run(_install(job, {channel: places[0] for channel, places in chosen.items()}))
         except _FailedError as error:
             failed = error.failure.package
@@ -139,10 +141,15 @@ async def _install(job: Job, places: Mapping[str, str]) -> None:
             if time.monotonic() - reporter.moved > job.patience:
                 what = f"; waiting for {shown(reporter.coming)}" if reporter.coming else ""
                 raise _FailedError(Failure(kind="stalled", cause=f"nothing happened for {job.patience:g} s{what}"))
-        await installing
+        error = installing.exception()
+        # The class of a panic has no module to import it from.
+        if (
+            isinstance(error, (InstallerError, LinkError, TransactionError, OSError))
+            or type(error).__name__ == "RustPanic"
+        ):
+            raise _FailedError(explain(str(error), job.packages)) from error
+        installing.result()
         done = True
-    except (InstallerError, LinkError, TransactionError, OSError) as error:
-        raise _FailedError(explain(str(error), job.packages)) from error
     finally:
         if not done:
             installing.cancel()
@@ -156,7 +163,11 @@ def _settle(prefix: Path) -> None:
     for _ in range(_SETTLED):
         if not prefix.is_dir():
             return
-        left = list(prefix.iterdir())
+        try:
+            left = list(prefix.iterdir())
+        except OSError:  # what failed may be that too many files are open
+            time.sleep(_TICK / 2)
+            continue
         calm = 0 if left else calm + 1
         if calm > _CALM:
             return
@@ -164,7 +175,8 @@ def _settle(prefix: Path) -> None:
             if entry.is_dir() and not entry.is_symlink():
                 shutil.rmtree(entry, ignore_errors=True)
             else:
-                entry.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    entry.unlink()
         time.sleep(_TICK / 2)
 
 

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from envsync.build.backend import Request
 from envsync.build.conda.activate import write_activation
+from envsync.build.conda.checks import check_packages
 from envsync.build.conda.history import render_history
 from envsync.build.conda.network import Network
 from envsync.build.conda.own_client import EXPLICIT, Client, create_prefix, fetched_from
@@ -84,7 +85,7 @@ def create_conda(
 
     Raises:
         BuildError: names the package, distribution or path, and the cause; what was there before is untouched.
-        UnsafeValueError: a name or version of the lock could inject into a requirements file.
+        UnsafeValueError: a value of the lock could inject into a requirements file, or lead rattler elsewhere.
         LockError: the marker of the environment that is there is damaged.
         WriteError: a file cannot be written.
     """
@@ -92,6 +93,7 @@ def create_conda(
     environment = lock.conda_environment
     assert environment is not None  # noqa: S101 - the caller looked
     packages = _fitting(lock, lock_id.reference)
+    check_packages(packages)
     plan = make_plan(_without_conda(lock))
     options.check(tuple(dict.fromkeys(url for package in packages for url in options.places(package.channel))))
     with exclusive(place):
