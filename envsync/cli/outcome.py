@@ -64,6 +64,9 @@ def _status(command: Callable[[], int]) -> int:
 
 
 def _say_interrupted() -> None:
+    # Where it came in the middle of an exec(), as in the import of a dataclass, Python remembers that, and would end
+    # ``python -m envsync`` by the signal whatever the exit code is. The next exec() makes it forget.
+    exec("")  # noqa: S102
     console.say(f"\nenvsync: interrupted; {_what_is_there()}")
 
 

@@ -59,3 +59,22 @@ def test_an_interruption_where_python_drops_it_is_not_lost(tmp_path: Path) -> No
     words = [sys.executable, "-c", LOST]
     done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "\nenvsync: interrupted; what was there before is unchanged\n")
+
+
+IN_EXEC = """
+import typer
+from envsync.cli.outcome import guarded
+def command() -> int:
+    exec("raise KeyboardInterrupt")
+    return 0
+app = typer.Typer()
+app.command()(guarded(command))
+app([])
+"""
+
+
+def test_an_interruption_within_an_exec_is_an_exit_code_not_a_signal(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(IN_EXEC)
+    words = [sys.executable, "-m", "program"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "\nenvsync: interrupted; what was there before is unchanged\n")
