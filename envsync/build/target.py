@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from envsync.build.marker import Marker, read_marker
+from envsync.build.marker import MARKER_NAME, Marker, read_marker
 from envsync.errors import BuildError
 from envsync.writing import STAGING, discard_leftovers
 
@@ -37,6 +37,11 @@ def check_target(target: Path) -> Marker | None:
         raise BuildError(
             f"{target}: is the environment that envsync itself runs in",
             hint="Name another folder; envsync can make environments anywhere.",
+        )
+    if outer := next((folder for folder in target.parents if (folder / MARKER_NAME).exists()), None):
+        raise BuildError(
+            f"{target}: is inside the environment {outer}, and would be lost when that is made anew",
+            hint="Name a folder outside of it.",
         )
     _check_parent(target)
     marker = read_marker(target)

@@ -26,6 +26,7 @@ Kind = Literal[
     "disk",
     "cache",
     "stalled",
+    "long",
     "panic",
     "other",
 ]
@@ -41,6 +42,7 @@ _HINTS: dict[Kind, str] = {
     "disk": "Free some space there, then try again.",
     "cache": "Make it a folder of yours, or name another one: RATTLER_CACHE_DIR=DIR.",
     "stalled": "Check the network, and whether another program holds the package cache; then try again.",
+    "long": "Name a shorter path: 255 characters fit in packages of today, 80 in those of before 2017.",
     "panic": "Is each package of the lock what its name says? If so, another program may do it: --backend conda.",
     "other": "The lines above are what rattler said.",
 }
@@ -89,6 +91,8 @@ def _cause(text: str) -> tuple[Kind, str]:
         if number in (401, 403, 407):
             return "refused", f"refused: {status['status']}"
         return "server", f"the server fails: {status['status']}"
+    if "longer than the placeholder prefix" in text:
+        return "long", "the path of the environment is longer than this package has room for"
     if "rust future panicked" in text:
         return "panic", "rattler broke down"
     if "hash mismatch" in text:
@@ -122,7 +126,7 @@ def build_error(failure: Failure, place: str, cache: Path) -> BuildError:
     else:
         where = f"{package.name} {package.version} {package.build}"
     lines = [f"{where}: {failure.cause}"]
-    if package is not None and failure.kind not in ("cache", "disk", "other"):
+    if package is not None and failure.kind not in ("cache", "disk", "long", "other"):
         lines.append(f"  {without_credentials(place)}/{package.subdir}/{package.url.rpartition('/')[2]}")
     if failure.detail:
         lines.append(f"  {failure.detail}")

@@ -348,6 +348,17 @@ def test_a_cache_that_is_none(lock: Snapshot, served: Served, tmp_path: Path) ->
     assert caught.value.hint == "Make it a folder of yours, or name another one: RATTLER_CACHE_DIR=DIR."
 
 
+def test_a_path_that_is_too_long(lock: Snapshot, served: Served, tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        make(lock, tmp_path / "/".join(["a" * 60] * 5), served)
+    package, _, why = caught.value.message.partition(": ")
+    assert package.split()[0] in ("demo-lib", "demo-tool", "python")
+    assert why == "the path of the environment is longer than this package has room for"
+    assert caught.value.hint is not None
+    assert caught.value.hint.startswith("Name a shorter path: ")
+    assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
+
+
 def test_packages_for_another_platform(lock: Snapshot, served: Served, tmp_path: Path) -> None:
     def move(package: CondaPackage) -> CondaPackage:
         url = package.url.replace("/linux-64/", "/linux-aarch64/")
