@@ -38,7 +38,7 @@ def check_target(target: Path) -> Marker | None:
             f"{target}: is the environment that envsync itself runs in",
             hint="Name another folder; envsync can make environments anywhere.",
         )
-    if outer := next((folder for folder in target.parents if (folder / MARKER_NAME).exists()), None):
+    if outer := next((folder for folder in target.parents if _is_environment(folder)), None):
         raise BuildError(
             f"{target}: is inside the environment {outer}, and would be lost when that is made anew",
             hint="Name a folder outside of it.",
@@ -62,6 +62,10 @@ def _check_parent(target: Path) -> None:
             f"{target}: {parent} is not a folder that you may write to",
             hint="Name a folder elsewhere, or have its permissions changed.",
         )
+
+
+def _is_environment(folder: Path) -> bool:
+    return os.path.exists(folder / MARKER_NAME) and os.path.lexists(folder / "bin" / "python")
 
 
 def _is_filled(target: Path) -> bool:

@@ -48,6 +48,7 @@ from envsync.lock.conda.explicit import render_explicit
 from envsync.lock.conda.platforms import packages_for, platforms
 from envsync.model import CondaEnvironment, CondaPackage, Snapshot
 from envsync.names import normalized
+from envsync.redaction import printable
 from envsync.writing import discard_leftovers, replace_folder, staged_folder, write_file
 
 CondaBackend = Literal["rattler", "conda", "mamba", "micromamba"]
@@ -90,6 +91,11 @@ def create_conda(
         WriteError: a file cannot be written.
     """
     place = absolute_target(target)
+    if not str(place).isprintable():
+        raise BuildError(
+            f"{printable(str(place))}: has a line break, or what is no character, in it; files of packages could not name it",
+            hint="Name another folder.",
+        )
     environment = lock.conda_environment
     assert environment is not None  # noqa: S101 - the caller looked
     packages = _fitting(lock, lock_id.reference)

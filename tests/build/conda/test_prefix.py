@@ -359,6 +359,13 @@ def test_a_path_that_is_too_long(lock: Snapshot, served: Served, tmp_path: Path)
     assert [path for path in tmp_path.rglob("*") if not path.is_dir()] == []
 
 
+@pytest.mark.parametrize("name", ["a\nb", "a\udcff"])
+def test_a_path_that_no_file_could_name(lock: Snapshot, served: Served, tmp_path: Path, name: str) -> None:
+    with pytest.raises(BuildError, match="has a line break, or what is no character, in it"):
+        make(lock, tmp_path / name, served)
+    assert served.paths == []
+
+
 def test_packages_for_another_platform(lock: Snapshot, served: Served, tmp_path: Path) -> None:
     def move(package: CondaPackage) -> CondaPackage:
         url = package.url.replace("/linux-64/", "/linux-aarch64/")
