@@ -16,6 +16,7 @@ from envsync.errors import UsageError
 from envsync.locate import Located
 from envsync.lock.codec import encode_snapshot
 from envsync.names import normalized
+from envsync.redaction import printable
 
 if TYPE_CHECKING:
     from envsync.build.conda.base import BaseUpdate
@@ -73,6 +74,8 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
         BuildError: nothing was changed; the message names the distribution, package or place.
         WriteError: the place cannot be written.
     """
+    from envsync.build.events import Note
+
     make = _conda_maker(located, choices) if located.lock.snapshot.conda_environment else _venv_maker(located, choices)
     loading = Thread(target=_load_what_compares, daemon=True)
     loading.start()
@@ -81,6 +84,8 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
     inside, around = _compare(located, target, built)
     damaged = tuple(finding for finding in inside if finding.kind in _DAMAGED)
     if damaged and choices.backend not in _OWN_CLIENTS:
+        subjects = sorted({printable(finding.subject) for finding in damaged})
+        on_event(Note(text=f"changed since it was installed: {', '.join(subjects[:8])}; installed anew"))
         built = make(target, damaged, on_event)
         inside, around = _compare(located, target, built)
     return Created(located=located, target=target, built=built, python=inside, machine=around)

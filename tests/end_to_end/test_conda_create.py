@@ -151,18 +151,19 @@ def test_what_was_changed_is_mended(user: User) -> None:
     six = user.twin / SITE / "six.py"
     original = six.read_bytes()
     (record,) = (user.twin / "conda-meta").glob("six-*.json")
-    for change in (
-        record.unlink,
-        lambda: six.write_bytes(original + b"# mine\n"),
-        lambda: write_in_place(six, b"# mine\n"),
-        six.unlink,
-        lambda: shutil.rmtree(next((user.twin / SITE).glob("idna-*"))),
+    for change, is_edit in (
+        (record.unlink, False),
+        (lambda: six.write_bytes(original + b"# mine\n"), True),
+        (lambda: write_in_place(six, b"# mine\n"), True),
+        (six.unlink, True),
+        (lambda: shutil.rmtree(next((user.twin / SITE).glob("idna-*"))), False),
     ):
         change()
         assert user.diff() != []
         mended = user.create()
         assert mended.status == 0, mended.said
         assert TWIN in mended.err
+        assert ("changed since it was installed: six; installed anew\n" in mended.err) == is_edit
         assert six.read_bytes() == original
         assert user.diff() == []
     assert leftovers(user) == []

@@ -19,6 +19,17 @@ _MOST = 1 << 53
 _HINT = "Nothing was changed. The lock was edited, or is hostile: run envsync pull again."
 
 
+def check_pinned(specs: Sequence[str]) -> None:
+    """Let no spec through that would be more than its line of ``conda-meta/pinned``.
+
+    Raises:
+        UnsafeValueError: one of them would.
+    """
+    for spec in specs:
+        if not spec.isprintable():
+            raise UnsafeValueError(f"pinned: {printable(spec)[:200]} (expected one line)", hint=_HINT)
+
+
 def check_packages(packages: Sequence[CondaPackage]) -> None:
     """Let nothing through that could lead elsewhere than to the files of these packages.
 

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from envsync.build.backend import Request
 from envsync.build.conda.activate import write_activation
-from envsync.build.conda.checks import check_packages
+from envsync.build.conda.checks import check_packages, check_pinned
 from envsync.build.conda.history import render_history
 from envsync.build.conda.network import Network
 from envsync.build.conda.own_client import EXPLICIT, Client, create_prefix, fetched_from
@@ -93,13 +93,14 @@ def create_conda(
     place = absolute_target(target)
     if not str(place).isprintable():
         raise BuildError(
-            f"{printable(str(place))}: has a line break, or what is no character, in it; files of packages could not name it",
+            f"{printable(str(place))}: has a line break, or what is no character, in it, so that no file could name it",
             hint="Name another folder.",
         )
     environment = lock.conda_environment
     assert environment is not None  # noqa: S101 - the caller looked
     packages = _fitting(lock, lock_id.reference)
     check_packages(packages)
+    check_pinned(environment.pinned)
     plan = make_plan(_without_conda(lock))
     options.check(tuple(dict.fromkeys(url for package in packages for url in options.places(package.channel))))
     with exclusive(place):

@@ -101,6 +101,14 @@ def test_packages_that_make_no_environment(
     check_packages(lock.conda[0].packages)
 
 
+def test_a_pinned_spec_of_two_lines(lock: Snapshot, served: Served, tmp_path: Path) -> None:
+    forged = replace(lock, conda=(replace(lock.conda[0], pinned=("six\nnumpy 1.*",)),))
+    with pytest.raises(UnsafeValueError) as caught:
+        make(forged, tmp_path / "twin", served)
+    assert caught.value.message == "pinned: six\\nnumpy 1.* (expected one line)"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_names_of_missing_files_lead_nowhere_else(lock: Snapshot, served: Served, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.write_text("mine")
