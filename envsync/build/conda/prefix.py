@@ -128,7 +128,7 @@ def _fitting(lock: Snapshot, reference: str) -> tuple[CondaPackage, ...]:
     subdir = conda_subdir()
     found = packages_for(lock, subdir)
     if found is None:
-        theirs = ", ".join(platforms(lock))
+        theirs = " and ".join(platforms(lock))
         raise BuildError(
             f"the lock's conda packages are for {theirs}, and this machine is {subdir}",
             hint=f"Solve it for this machine, as near as channels allow: envsync pull {reference} --platform {subdir}",
