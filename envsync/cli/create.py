@@ -102,9 +102,10 @@ def create(
                 f"--name: for conda environments; {located.lock.reference} has none", hint="Name a folder."
             )
         progress.fact(render_source(located).rstrip())
-        if target is None:
-            return update_base(located, choices, ask=not yes)
-        made = create_environment(located, target, choices, lambda event: _show(event, progress))
+        if target is not None:
+            made = create_environment(located, target, choices, lambda event: _show(event, progress))
+    if target is None:
+        return update_base(located, choices, ask=not yes)
     console.say(render_created(made, console.width()).rstrip())
     console.path(target)
     return 0 if made.is_twin else 1

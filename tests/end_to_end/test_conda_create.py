@@ -302,7 +302,9 @@ def test_another_platform(user: User, conda_channel_image: str) -> None:
     snapshot.write_text(json.dumps(lock))
     refused = user.create("x", lock=snapshot.parent)
     assert refused.status == 2, refused.said
-    assert "error: the lock's conda packages are for osx-64 and osx-arm64, and this machine is linux-64\n" in refused.err
+    assert (
+        "error: the lock's conda packages are for osx-64 and osx-arm64, and this machine is linux-64\n" in refused.err
+    )
     assert f"envsync pull {conda_channel_image} --platform linux-64\n" in refused.err
 
 
