@@ -30,7 +30,7 @@ lint: $(VENV)/ready-lint ## ruff and mypy
 fuzz: $(VENV)/ready-fuzz ## Feed the parsers with damaged input, a minute each (Linux on x86-64)
 	@$(BIN)/python -m tests.fuzz $(FUZZ)
 
-bench: $(VENV)/ready-bench ## Measure side by side with syft, uv and pip; writes bench/results.md
+bench: $(VENV)/ready-bench ## Measure side by side with syft, uv, pip and rattler; writes bench/results.md
 	@$(BIN)/python -m bench $(BENCH)
 
 golden: docs ## Write anew what tests compare with, and show what changed

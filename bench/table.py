@@ -96,7 +96,7 @@ def _system() -> str:
 
 def describe_versions() -> str:
     syft = told(str(BIN / "syft"), "--version").removeprefix("syft ")
-    found = [f"{name} {version(name)}" for name in ("envsync", "uv")]
+    found = [f"{name} {version(name)}" for name in ("envsync", "uv", "py-rattler")]
     return ", ".join([*found, f"syft {syft}", f"Python {platform.python_version()}"])
 
 

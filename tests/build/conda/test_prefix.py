@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import subprocess
 from hashlib import md5
@@ -392,13 +393,18 @@ def test_what_was_there_stays_until_the_new_one_is_whole(lock: Snapshot, served:
 
 
 def test_a_damaged_file_of_the_cache_is_found_where_it_counts(lock: Snapshot, served: Served, tmp_path: Path) -> None:
-    """Files of environments may be links to those of the cache: what an editor does to one, it does to both."""
+    """Files of environments may be links to those of the cache: what is done to one, is done to both.
+
+    Neither size nor time tells.
+    """
     make(lock, tmp_path / "one", served)
     (unpacked,) = cache_folder().glob("six-1.16.0-pyhd3eb1b0_0/**/six.py")
-    unpacked.write_bytes(unpacked.read_bytes() + b"# edited\n")
+    right, status = unpacked.read_bytes(), unpacked.stat()
+    unpacked.write_bytes(right.replace(b"import", b"Import", 1))
+    os.utime(unpacked, ns=(status.st_atime_ns, status.st_mtime_ns))
     built = make(lock, tmp_path / "two", served)
     assert built.hashed == (cache_folder(),)
-    assert b"# edited" not in (tmp_path / "two" / SITE / "six.py").read_bytes()
+    assert (tmp_path / "two" / SITE / "six.py").read_bytes() == right
 
 
 def test_the_channel_has_all_that_the_tests_ask_for() -> None:
