@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -50,6 +51,12 @@ def test_several_processes_are_added_up() -> None:
 )
 def test_ratio(mine: float, other: float, expected: str) -> None:
     assert table.ratio(_result("mine", mine), _result("other", other)) == expected
+
+
+def test_memory_of_a_part_is_not_known() -> None:
+    whole = Sample(wall=1.0, cpu=1.0, memory=30_000_000)
+    assert table.megabytes(Result(name="whole", samples=(whole,))) == "30 MB"
+    assert table.megabytes(Result(name="part", samples=(replace(whole, memory=0),))) == "-"
 
 
 def test_table_has_a_row_a_comparison_and_medians() -> None:
