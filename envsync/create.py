@@ -147,8 +147,8 @@ def _conda_maker(located: Located, choices: Choices) -> _Maker:
 def _conda_options(located: Located, choices: Choices, backend: CondaBackend) -> CondaOptions:
     """What the user's own conda configuration says, and what they chose."""
     from envsync.build.conda.prefix import CondaOptions
-    from envsync.build.conda.settings import load_conda_settings, with_channels
-    from envsync.build.conda.terms import check_terms
+    from envsync.conda_config.settings import load_conda_settings, with_channels
+    from envsync.conda_config.terms import check_terms
 
     environment = located.lock.snapshot.conda_environment
     assert environment is not None  # noqa: S101 - only called where there is one

@@ -44,7 +44,8 @@ MAY_IMPORT = {
     "lock": {"catalog"},
     "official": {"lock"},
     "settings": {"drift", "image"},
-    "build": {"catalog", "host", "lock"},
+    "conda_config": set(),
+    "build": {"catalog", "conda_config", "host", "lock"},
     "drift": set(),
     "host": set(),
     "local": {"catalog", "host"},
@@ -52,10 +53,10 @@ MAY_IMPORT = {
     "known": {"rootfs"},
     "gather": {"catalog", "image", "known", "lock", "probe", "rootfs"},
     "take": {"gather", "image", "known", "probe"},
-    "solve": {"build", "drift", "lock"},
+    "solve": {"conda_config", "drift", "lock"},
     "pull": {"lock", "solve", "take"},
     "locate": {"lock", "official", "pull", "take"},
-    "create": {"build", "drift", "local", "locate", "lock", "take"},
+    "create": {"build", "conda_config", "drift", "local", "locate", "lock", "take"},
     "diff": {"build", "drift", "local", "locate", "lock", "settings", "take"},
 }
 OWNERS = {
@@ -73,7 +74,7 @@ OWNERS = {
         "envsync/image/registry/transport.py",
     },
     "rattler": {
-        "envsync/build/conda/network.py",
+        "envsync/conda_config/network.py",
         "envsync/build/conda/packages.py",
         "envsync/build/conda/reporter.py",
         "envsync/host.py",

@@ -124,8 +124,8 @@ def _target(env: Path | None, name: str | None, *, base: bool) -> Path | None:
         )
     if name is None:
         return env
-    from envsync.build.conda.names import environment_place
-    from envsync.build.conda.settings import load_conda_settings
+    from envsync.conda_config.names import environment_place
+    from envsync.conda_config.settings import load_conda_settings
 
     home = Path.home()
     return environment_place(name, load_conda_settings(os.environ, home), os.environ, home)

@@ -95,8 +95,8 @@ def _wishes(name: str | None, subdirs: tuple[str, ...]) -> Wishes:
         checked_name(name)
     if not subdirs:
         return Wishes(name=name)
-    from envsync.build.conda.settings import load_conda_settings
-    from envsync.build.conda.terms import terms_error, unaccepted
+    from envsync.conda_config.settings import load_conda_settings
+    from envsync.conda_config.terms import terms_error, unaccepted
     from envsync.solve.conda_lock import find_client
 
     home = Path.home()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from envsync.build.conda.network import Network, network_variables
+from envsync.conda_config.network import Network, network_variables
 from envsync.errors import SolveError, UnsatisfiableError
 from envsync.model import CondaEnvironment, CondaPackage, SolvedEnvironment
 from envsync.redaction import printable

@@ -10,8 +10,8 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from envsync.build.conda.network import Network, make_client, without_user
 from envsync.channels import split_package_url, ungrammatical, without_credentials
+from envsync.conda_config.network import Network, make_client, without_user
 from envsync.errors import SolveError, UnsatisfiableError
 from envsync.model import CondaPackage
 from envsync.redaction import printable

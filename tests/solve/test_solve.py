@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from envsync.build.conda.network import Network
 from envsync.channels import PACKAGE_NAME
+from envsync.conda_config.network import Network
 from envsync.errors import SolveError, UnsatisfiableError, UsageError
 from envsync.model import CondaEnvironment, CondaPackage, SolvedEnvironment
 from envsync.solve import ChannelAccess, solve

@@ -1,1 +1,1 @@
-"""A conda lock, and the user's own conda configuration, to a prefix on this machine."""
+"""A conda lock to a conda environment on this machine."""

@@ -12,9 +12,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-from envsync.build.conda.condarc import conda_root
 from envsync.build.conda.own_client import client_error, find_client, run_client
 from envsync.build.conda.state import read_pip_installed, read_records
+from envsync.conda_config.condarc import conda_root
 from envsync.errors import BuildError
 from envsync.model import Snapshot
 from envsync.names import normalized

@@ -15,8 +15,8 @@ from typing import Literal, get_args
 
 from msgspec import Struct
 
-from envsync.build.conda.condarc import conda_root
 from envsync.build.failure import last_lines
+from envsync.conda_config.condarc import conda_root
 from envsync.errors import BuildError, CommandError
 from envsync.process import Completed, run
 from envsync.redaction import printable
@@ -137,7 +137,7 @@ def fetched_from(explicit: str, places: Callable[[str], tuple[str, ...]]) -> str
 
     Args:
         explicit: as :func:`envsync.lock.conda.explicit.render_explicit` makes it.
-        places: :meth:`envsync.build.conda.settings.CondaSettings.places`; what is returned holds the user's
+        places: :meth:`envsync.conda_config.settings.CondaSettings.places`; what is returned holds the user's
             credentials.
 
     Raises:

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from envsync.build.conda.failure import Failure, build_error, explain, shown
-from envsync.build.conda.network import Network, make_client, network_variables
 from envsync.build.conda.open_files import enough_open_files
 from envsync.build.events import Event, Waiting
 from envsync.channels import without_credentials
+from envsync.conda_config.network import Network, make_client, network_variables
 from envsync.errors import BuildError
 from envsync.model import CondaPackage
 

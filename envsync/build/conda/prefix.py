@@ -22,7 +22,6 @@ from envsync.build.backend import Request
 from envsync.build.conda.activate import write_activation
 from envsync.build.conda.checks import check_packages, check_pinned
 from envsync.build.conda.history import render_history
-from envsync.build.conda.network import Network
 from envsync.build.conda.own_client import EXPLICIT, Client, create_prefix, fetched_from
 from envsync.build.conda.packages import PATIENCE, Job, Places, install_packages
 from envsync.build.conda.registered import register
@@ -42,6 +41,7 @@ from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
 from envsync.build.venv import Built, difference
+from envsync.conda_config.network import Network
 from envsync.errors import BuildError
 from envsync.host import conda_subdir
 from envsync.lock.conda.explicit import render_explicit

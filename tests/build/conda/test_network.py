@@ -14,7 +14,7 @@ from threading import Thread
 import pytest
 import trustme
 
-from envsync.build.conda.network import Network
+from envsync.conda_config.network import Network
 from envsync.errors import BuildError
 from envsync.model import Snapshot
 from tests.build.conda.making import make, only_md5, with_packages

@@ -20,7 +20,7 @@ from envsync.build.conda.own_client import (
     fetched_from,
     find_client,
 )
-from envsync.build.conda.settings import CondaSettings, Replacement
+from envsync.conda_config.settings import CondaSettings, Replacement
 from envsync.errors import BuildError
 
 OUTPUTS = Path(__file__).parent / "outputs"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envsync.build.conda.condarc import Condarc, Source, config_files, parse_condarc
-from envsync.build.conda.settings import CondaSettings, _mirrors, load_conda_settings, shown, with_channels
+from envsync.conda_config.condarc import Condarc, Source, config_files, parse_condarc
+from envsync.conda_config.settings import CondaSettings, _mirrors, load_conda_settings, shown, with_channels
 from envsync.errors import UsageError
 
 MAIN = "https://repo.anaconda.com/pkgs/main"

@@ -13,9 +13,9 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envsync.build.conda.condarc import Condarc, expanded, flag_of, read_condarc, text_of, texts_of
-from envsync.build.conda.network import Network
 from envsync.channels import ALIAS, DEFAULT_CHANNELS, DEFAULTS, SUBDIRS, channel_url, without_credentials
+from envsync.conda_config.condarc import Condarc, expanded, flag_of, read_condarc, text_of, texts_of
+from envsync.conda_config.network import Network
 from envsync.errors import UsageError
 from envsync.redaction import printable
 

@@ -9,8 +9,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from envsync.build.conda.condarc import conda_root
-from envsync.build.conda.settings import CondaSettings
+from envsync.conda_config.condarc import conda_root
+from envsync.conda_config.settings import CondaSettings
 from envsync.errors import UsageError
 from envsync.redaction import printable
 

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from envsync.build.conda.condarc import conda_root, expanded
-from envsync.build.conda.settings import CondaSettings
 from envsync.channels import channel_url
+from envsync.conda_config.condarc import conda_root, expanded
+from envsync.conda_config.settings import CondaSettings
 from envsync.errors import BuildError, UsageError
 
 _ASKS = "https://repo.anaconda.com/pkgs/"
@@ -47,7 +47,7 @@ def unaccepted(
         urls: where packages will be fetched from.
         environ: of the process.
         home: the user's home folder.
-        accept_terms: :attr:`~envsync.build.conda.settings.CondaSettings.accept_terms`; a recorded refusal outweighs it.
+        accept_terms: see :class:`~envsync.conda_config.settings.CondaSettings`; a recorded refusal outweighs it.
         root: where ``/etc`` and ``/var`` are.
     """
     asking = [plain for plain in map(_plain, urls) if plain.startswith(_ASKS)]

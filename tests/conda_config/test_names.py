@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from envsync.build.conda.names import environment_place
-from envsync.build.conda.settings import CondaSettings
+from envsync.conda_config.names import environment_place
+from envsync.conda_config.settings import CondaSettings
 from envsync.errors import UsageError
 
 NONE = CondaSettings()

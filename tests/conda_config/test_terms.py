@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from envsync.build.conda.terms import terms_error, unaccepted
+from envsync.conda_config.terms import terms_error, unaccepted
 
 MAIN = "https://repo.anaconda.com/pkgs/main"
 R = "https://repo.anaconda.com/pkgs/r"
