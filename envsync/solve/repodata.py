@@ -277,6 +277,8 @@ def _rank(record: RepoDataRecord, build: str) -> tuple[bool, int]:
 
 
 def _unread(channel: str, subdir: str, reason: str) -> SolveError:
+    first, *causes = reason.split("\nCaused by: ")
+    reason = f"{first}: {causes[-1]}" if causes else first  # those between say which URL was asked
     return SolveError(
         f"{printable(channel)}: cannot be read for {subdir}: {reason}",
         hint="Is this machine online, and the channel still there? Pulling without this --platform needs no channel.",

@@ -292,7 +292,7 @@ def test_another_platform(user: User, conda_channel_image: str) -> None:
     )
     pulled = user.run("pull", conda_channel_image, "--platform", "osx-arm64", "-L", "two")
     assert pulled.status == 1, pulled.said  # one has no counterpart there
-    assert "conda packages for osx-arm64, solved by rattler" in pulled.err
+    assert "conda packages for osx-arm64: solved by rattler" in pulled.err
     (snapshot,) = (user.twin.parent / "two").rglob("snapshot.json")
     assert platforms(snapshot.parent / "conda-lock.yml") == {"linux-64", "osx-arm64"}
     lock = json.loads(snapshot.read_text())

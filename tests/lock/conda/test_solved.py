@@ -128,7 +128,7 @@ def test_what_a_lock_has_for_a_platform() -> None:
 def test_what_a_pull_says_of_a_solved_platform(tmp_path: Path) -> None:
     text = render_pulled(with_solved(ARM), Written(path=tmp_path, status="new"), ("osx-64",))
     assert (
-        "  3 conda packages for osx-arm64, solved by rattler 0.28.0, not extracted: Python 3.8.20 for 3.7.3, "
+        "  3 conda packages for osx-arm64: solved by rattler 0.28.0, not extracted\n    Python 3.8.20 for 3.7.3, "
         "without 1 that the image has (named in conda-lock.yml)\n"
     ) in text
     assert "no longer in the lock: what was solved for osx-64; again: --platform osx-64\n" in text
