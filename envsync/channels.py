@@ -27,7 +27,9 @@ SUBDIRS = frozenset(
     """.split()  # noqa: SIM905 - one line instead of fifteen
 )
 
-_TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
+TOKEN = re.compile(r"/t/[^/\s]+")
+"""The credential in the path of a channel's URL, alone or anywhere in a text; or what a client prints instead."""
+
 _OLD_HOSTS = {"repo.continuum.io": "repo.anaconda.com"}
 _URL = re.compile(r"(?:https?|file)://[!-Z\\^-~]+")  # without brackets: no channel is named by an IPv6 address
 CHANNEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9._-]+)*")
@@ -56,7 +58,7 @@ def without_credentials(url: str) -> str:
     """``url`` without user, password and ``/t/<token>``."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
-    return urlunsplit((parts.scheme, host, _TOKEN.sub("", parts.path), "", ""))
+    return urlunsplit((parts.scheme, host, TOKEN.sub("", parts.path), "", ""))
 
 
 def split_package_url(url: str) -> tuple[str, str, str]:
@@ -66,7 +68,7 @@ def split_package_url(url: str) -> tuple[str, str, str]:
         ValueError: it is not of the form ``scheme://host/channel/subdir/file``.
     """
     if not _URL.fullmatch(url):
-        raise ValueError(f"not the URL of a package: {printable(_TOKEN.sub('', url.rpartition('@')[2])[:200])}")
+        raise ValueError(f"not the URL of a package: {printable(TOKEN.sub('', url.rpartition('@')[2])[:200])}")
     folder, _, name = without_credentials(url).rpartition("/")
     channel, _, subdir = folder.rpartition("/")
     if subdir not in SUBDIRS or not name.endswith((".conda", ".tar.bz2")):
@@ -86,7 +88,7 @@ def channel_url(text: str, subdir: str = "") -> str:
             raise UsageError(f"{printable(text[:200])}: neither the name nor the URL of a channel")
         text = f"https://repo.anaconda.com/{text}" if text.startswith("pkgs/") else f"{ALIAS}/{text}"
     if not _URL.fullmatch(text):
-        raise UsageError(f"{printable(_TOKEN.sub('', text.rpartition('@')[2])[:200])}: not the URL of a channel")
+        raise UsageError(f"{printable(TOKEN.sub('', text.rpartition('@')[2])[:200])}: not the URL of a channel")
     plain = without_credentials(text).rstrip("/")
     head, _, last = plain.rpartition("/")
     if last in SUBDIRS and (not subdir or last == subdir):

@@ -13,14 +13,13 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envsync.channels import ALIAS, DEFAULT_CHANNELS, DEFAULTS, SUBDIRS, channel_url, without_credentials
+from envsync.channels import ALIAS, DEFAULT_CHANNELS, DEFAULTS, SUBDIRS, TOKEN, channel_url, without_credentials
 from envsync.conda_config.condarc import Condarc, expanded, flag_of, read_condarc, text_of, texts_of
 from envsync.conda_config.network import Network
 from envsync.errors import UsageError
 from envsync.redaction import printable
 
 _CHANNEL = re.compile(r"(?:https?|file)://[!\"$->@-Z\\^-~]+")  # as of envsync.channels, but without ? and #
-_TOKEN = re.compile(r"/t/[^/]+(?=/|$)")
 _ELSEWHERE = re.compile(r"/(?:\.|%2e){1,2}(?=/|$)", re.IGNORECASE)
 """In a lock's channel, leads out of what its URL begins with: no mirror, and no place for credentials."""
 _UNSET = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -226,8 +225,8 @@ def _mirrors_of_defaults(condarc: Condarc, alias: str) -> Iterator[tuple[str, Re
 
 def _token_last(base: str) -> str:
     """As conda has it, wherever a token is written, it comes before the name of the channel."""
-    plain = _TOKEN.sub("", base).rstrip("/")
-    token = _TOKEN.search(base)
+    plain = TOKEN.sub("", base).rstrip("/")
+    token = TOKEN.search(base)
     return f"{plain}{token[0]}" if token else plain
 
 

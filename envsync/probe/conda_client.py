@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 
 from envsync.catalog.bounded_yaml import YamlError, load_yaml
-from envsync.channels import channel_url, split_package_url, ungrammatical
+from envsync.channels import TOKEN, channel_url, split_package_url, ungrammatical
 from envsync.errors import UsageError
 from envsync.model import CondaEnvironment, CondaPackage, DirectoryOrigin, Interpreter, Skipped
 from envsync.names import normalized, pep440
@@ -25,7 +25,6 @@ SHOWN = 50
 EXPLICIT = "conda list --explicit"
 EXPORT = "conda env export"
 
-_TOKEN = re.compile(r"/t/[^/\s]+")
 _NO_URL = re.compile(r"# no URL for: (\S{1,400})")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _PINNED = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,199})={2,3}([A-Za-z0-9][A-Za-z0-9.!+_*-]{0,199})")
@@ -183,7 +182,7 @@ def _is_replaced(package: CondaPackage) -> bool:
 
 def _output(printed: Printed) -> str:
     if printed.problem is not None:
-        raise ClientError(_TOKEN.sub("/t/withheld", without_credentials(printed.problem)))
+        raise ClientError(TOKEN.sub("/t/withheld", without_credentials(printed.problem)))
     return printed.output
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import re
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from envsync.channels import split_package_url, ungrammatical, without_credentials
+from envsync.channels import TOKEN, split_package_url, ungrammatical, without_credentials
 from envsync.conda_config.network import Network, make_client, without_user
 from envsync.drift.match import matches_version
 from envsync.errors import SolveError, UnsatisfiableError
@@ -31,7 +30,6 @@ _MOMENT = 0.02
 """Seconds."""
 _SHOWN = 3_000
 """Characters of a solver's explanation, which may be a page for each of hundreds of packages."""
-_TOKEN = re.compile(r"/t/[^/\s]+")
 
 
 def solver() -> str:
@@ -126,7 +124,7 @@ class Repodata:
             channel = self._sources[place]
             return package_of(record, channel, channel + url.removeprefix(place))
         # A channel may keep its files elsewhere: https://github.com/conda/ceps/blob/main/cep-0015.md
-        hidden = {_TOKEN.sub("/t/********", place): channel for place, channel in self._sources.items()}
+        hidden = {TOKEN.sub("/t/********", place): channel for place, channel in self._sources.items()}
         name = str(record.channel).rstrip("/")
         return package_of(record, hidden.get(name, redacted(name)), url)
 
@@ -311,5 +309,5 @@ def _unread(channel: str, subdir: str, reason: str) -> SolveError:
 
 def _shown(text: str) -> str:
     """What rattler says, fit for a terminal, line by line, without credentials."""
-    plain = _TOKEN.sub("/t/withheld", redacted(text)).strip()[:_SHOWN]
+    plain = TOKEN.sub("/t/withheld", redacted(text)).strip()[:_SHOWN]
     return "\n".join(printable(line) for line in plain.splitlines())

@@ -16,6 +16,7 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 from envsync.build.failure import last_lines
+from envsync.channels import TOKEN
 from envsync.conda_config.condarc import conda_root
 from envsync.errors import BuildError, CommandError
 from envsync.process import Completed, run
@@ -29,7 +30,6 @@ EXPLICIT = "explicit.txt"
 
 _VARIABLES = {"conda": ("CONDA_EXE",), "mamba": ("MAMBA_EXE",), "micromamba": ("MAMBA_EXE",)}
 _PACKAGE = re.compile(r"^(?P<channel>(?:https?|file)://\S+)(?P<rest>/[^/\s]+/[^/\s]+)$", re.MULTILINE)
-_TOKEN = re.compile(r"/t/(?:<TOKEN>|[^/\s'\">]+)(?=/)")
 _ENVIRONMENT: Mapping[str, str | None] = {
     "CONDA_JSON": None,
     "CONDA_DRY_RUN": None,
@@ -201,18 +201,18 @@ def run_client(
 
     def tell(line: str) -> None:
         if on_line is not None:
-            on_line(_TOKEN.sub("", line))
+            on_line(TOKEN.sub("", line))
 
     variables = {**dict.fromkeys((name for name in os.environ if name.startswith("PYTHON")), None), **_ENVIRONMENT}
     try:
         return run(command, timeout=timeout, env=variables, check=False, on_line=tell, tied=True)
     except CommandError as error:
-        raise BuildError(f"{client}: {error.message}", output=_TOKEN.sub("", error.output), hint=error.hint) from error
+        raise BuildError(f"{client}: {error.message}", output=TOKEN.sub("", error.output), hint=error.hint) from error
 
 
 def client_error(command: str, output: str, status: int) -> BuildError:
     """What the output of a client that failed means; ``command`` names what it was asked: ``conda create``."""
-    clean = _TOKEN.sub("", output)
+    clean = TOKEN.sub("", output)
     failure = explain(clean)
     if failure is None:
         return BuildError(

@@ -9,7 +9,7 @@ import json
 import re
 from collections import Counter
 
-from envsync.channels import CHANNEL_NAME, PACKAGE_NAME, SUBDIRS, channel_name, split_package_url, ungrammatical
+from envsync.channels import CHANNEL_NAME, PACKAGE_NAME, SUBDIRS, TOKEN, channel_name, split_package_url, ungrammatical
 from envsync.errors import UnsafeValueError
 from envsync.model import CondaEnvironment, CondaPackage
 from envsync.redaction import printable
@@ -18,7 +18,6 @@ from envsync.reference import Platform
 _DEPENDENCY = re.compile(r"(?:[A-Za-z0-9_./-]+::)?(?P<name>[A-Za-z0-9_][A-Za-z0-9_.-]*)(?P<rest>[ <>=!~\[*][ -~]*)?")
 # No "$": clients fill in the reader's variables. No "#": what follows would be taken for the hash.
 _URL = re.compile(r"(?:https?|file)://[A-Za-z0-9._~%+=:,!/-]+")
-_TOKEN = re.compile(r"/t/[^/]+")
 _HEX = {32: re.compile(r"[0-9a-f]{32}"), 64: re.compile(r"[0-9a-f]{64}")}
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.+!/=-]*")
 _NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
@@ -111,7 +110,7 @@ def channels(environment: CondaEnvironment) -> tuple[str, ...]:
     named = environment.channels or tuple(dict.fromkeys(channel_name(p.channel) for p in environment.packages))
     for channel in named:
         if not (CHANNEL_NAME.fullmatch(channel) or _URL.fullmatch(channel)) or {"t", ".", ".."} & {*channel.split("/")}:
-            plain = _TOKEN.sub("/t/withheld", channel.rpartition("@")[2])
+            plain = TOKEN.sub("/t/withheld", channel.rpartition("@")[2])
             raise _unsafe("channels", "channel", plain)
     return named
 

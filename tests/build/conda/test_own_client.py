@@ -78,6 +78,14 @@ def test_what_is_not_known_is_told_as_it_is() -> None:
     assert error.hint == "The last lines of the output say more."
 
 
+@pytest.mark.parametrize("end", ["/c", "", " failed", "'", ">", "\nmore"])
+def test_a_token_is_not_told_wherever_its_url_ends(end: str) -> None:
+    error = client_error("conda create", f"asked <https://h/t/tk-1{end}", 1)
+
+    assert "tk-1" not in error.output
+    assert error.output.startswith("asked <https://h")
+
+
 @given(st.text(max_size=300))
 def test_any_output(text: str) -> None:
     failure = explain(text)
