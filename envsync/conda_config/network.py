@@ -5,13 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
+
+from envsync.errors import UsageError
+from envsync.redaction import printable
 
 if TYPE_CHECKING:
     from rattler import Client
@@ -58,7 +61,10 @@ def make_client(places: Mapping[str, str], network: Network) -> Client:
 
     Args:
         places: by the channel's URL; with the credentials that are to be sent there, else those of rattler are.
-        network: insecure only without a user and password in any place.
+        network: how.
+
+    Raises:
+        UsageError: logins that could not be kept to the channels that they are for.
     """
     from rattler import Client, Config
     from rattler.networking.middleware import (
@@ -69,23 +75,65 @@ def make_client(places: Mapping[str, str], network: Network) -> Client:
     )
 
     plain = {channel: without_user(place) for channel, place in places.items() if place != channel}
-    logins = {urlsplit(place).hostname or "": header for place in places.values() if (header := _login(place))}
-    if not logins:
+    logins = _Logins(places.values())
+    if not logins.hosts:
         mirrors = "".join(f"{json.dumps(one)} = [{json.dumps(other)}]\n" for one, other in plain.items())
         insecure = "tls-no-verify = true\n" if network.insecure else ""
         return Client.from_config(Config.from_toml(f"{insecure}[mirrors]\n{mirrors}"), max_retries=_RETRIES)
-
-    def headers(host: str, _path: str) -> dict[str, str] | None:
-        return {"Authorization": logins[host]} if host in logins else None
 
     return Client(
         [
             RetryMiddleware(_RETRIES),
             MirrorMiddleware({channel: [place] for channel, place in plain.items()}),
-            AddHeadersMiddleware(headers),
+            AddHeadersMiddleware(logins.headers),
             AuthenticationMiddleware(),
         ]
     )
+
+
+class _Logins:
+    """Whom rattler is to be at which host and path: scheme and port are all that it does not ask for."""
+
+    def __init__(self, places: Iterable[str]) -> None:
+        located = [(urlsplit(as_rattler_reads(place)), _login(place)) for place in dict.fromkeys(places)]
+        self.hosts = frozenset(parts.hostname for parts, login in located if login and parts.hostname)
+        self._by_path: dict[tuple[str, str], str | None] = {}
+        origins: dict[str, str] = {}
+        for parts, login in located:
+            host, origin = parts.hostname or "", f"{parts.scheme}://{parts.netloc}"
+            if host in self.hosts and origins.setdefault(host, origin) != origin:
+                raise UsageError(
+                    f"{printable(host)}: channels at {printable(origins[host])} and {printable(origin)}, and a login"
+                    " for one of them (expected one scheme and port of a host with a login)",
+                    hint="A login would be sent to both. Take the packages of one from elsewhere:"
+                    " see custom_channels and mirrored_channels of .condarc.",
+                )
+            key = host, parts.path.rstrip("/")
+            self._by_path[key] = self._by_path.get(key) or login
+
+    def headers(self, host: str, path: str) -> dict[str, str] | None:
+        """What a request is to have: of the channels that it may be of, that with the longest path counts."""
+        if host not in self.hosts:
+            return None
+        path = path.rstrip("/")
+        while (login := self._by_path.get((host, path), "")) == "" and path:
+            path = path.rpartition("/")[0]
+        return {"Authorization": login} if login else None
+
+
+def as_rattler_reads(url: str) -> str:
+    """``url`` without user and password, in the one form that rattler has for all spellings of a host, port and path.
+
+    Follows https://url.spec.whatwg.org/#url-parsing. What is no URL stays as it is.
+    """
+    from rattler import Channel
+    from rattler.exceptions import InvalidChannelError
+
+    plain = without_user(url.replace("\\", "/"))
+    try:
+        return Channel(plain).base_url
+    except InvalidChannelError:
+        return plain
 
 
 def without_user(url: str) -> str:

@@ -12,7 +12,7 @@ import io
 import json
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -146,20 +146,29 @@ class Served:
         """What was asked for, in order."""
         return [one.path for one in self._proxy.requests]
 
+    @property
+    def logged_in(self) -> list[str]:
+        """What was asked for with an ``Authorization`` header."""
+        return [one.path for one in self._proxy.requests if one.authorized]
+
 
 @contextmanager
 def serve(
-    folder: Path | None = None, script: Script = lambda _: None, *, user: str = "", token: str = ""
+    folder: Path | None = None,
+    script: Script = lambda _: None,
+    *,
+    user: str | Mapping[str, str] = "",
+    token: str = "",
 ) -> Iterator[Served]:
     """Serve a channel's folder (the one of :func:`channel_folder` by default).
 
     Args:
         folder: what is served.
         script: what goes wrong with which requests: see :mod:`tests.imagekit.faulty`.
-        user: ``name:password`` demanded of everyone (Basic); else 401.
+        user: ``name:password`` demanded of everyone (Basic), or by the channel's name; else 401.
         token: paths must begin with ``/t/<token>``; else 404, as anaconda.org answers.
     """
-    handler = type("Handler", (_Handler,), {"user": user, "token": token})
+    handler = type("Handler", (_Handler,), {"users": {"": user} if isinstance(user, str) else user, "token": token})
     directory = str(folder or channel_folder())
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=directory))
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -174,11 +183,13 @@ def serve(
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    user = token = ""
+    users: Mapping[str, str] = {}
+    token = ""
 
     def send_head(self) -> io.BytesIO | BinaryIO | None:
-        expected = "Basic " + base64.b64encode(self.user.encode()).decode()
-        if self.user and self.headers["Authorization"] != expected:
+        user = self.users.get("") or self.users.get(self.path.split("/")[1], "")
+        expected = "Basic " + base64.b64encode(user.encode()).decode()
+        if user and self.headers["Authorization"] != expected:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="channel"')
             self.send_header("Content-Length", "0")

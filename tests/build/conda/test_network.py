@@ -13,12 +13,13 @@ from threading import Thread
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
-from envsync.conda_config.network import Network
-from envsync.errors import BuildError
-from envsync.model import Snapshot
+from envsync.conda_config.network import Network, make_client
+from envsync.errors import BuildError, UsageError
+from envsync.model import CondaPackage, Snapshot
 from tests.build.conda.making import make, only_md5, with_packages
-from tests.imagekit.conda_channel import BASE, Served, channel_folder
+from tests.imagekit.conda_channel import BASE, Served, channel_folder, serve
 
 pytestmark = pytest.mark.network
 
@@ -65,6 +66,75 @@ def test_an_own_certificate_authority(lock: Snapshot, tmp_path: Path, monkeypatc
         make(lock, tmp_path / "known", places=places, network=Network(certificates=str(tmp_path / "ca.pem")))
         monkeypatch.setenv("RATTLER_CACHE_DIR", str(tmp_path / "empty"))
         make(lock, tmp_path / "any", places=places, network=Network(insecure=True))
+
+
+def test_each_channel_of_a_host_has_its_own_login(lock: Snapshot, two_channels: Path, tmp_path: Path) -> None:
+    with serve(two_channels, user={"main": "anna:one", "other": "bert:two"}) as server:
+
+        def places(channel: str) -> tuple[str, ...]:
+            user = "bert:two" if channel.endswith("/other") else "anna:one"
+            return (channel.replace(BASE, server.url.replace("//", f"//{user}@")),)
+
+        make(with_packages(lock, _six_elsewhere), tmp_path / "twin", places=places)
+    assert any(path.startswith("/other/") for path in server.paths)
+
+
+def test_a_login_is_not_for_other_channels_of_the_host(lock: Snapshot, two_channels: Path, tmp_path: Path) -> None:
+    with serve(two_channels, user={"main": "anna:one"}) as server:
+
+        def places(channel: str) -> tuple[str, ...]:
+            user = "" if channel.endswith("/other") else "anna:one@"
+            return (channel.replace(BASE, server.url.replace("//", f"//{user}")),)
+
+        make(with_packages(lock, _six_elsewhere), tmp_path / "twin", places=places)
+    assert {path.split("/")[1] for path in server.paths} == {"main", "other"}
+    assert {path.split("/")[1] for path in server.logged_in} == {"main"}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "2130706433", "0x7f.1", "%31%32%37.0.0.1"])
+def test_a_login_goes_to_no_other_port_of_its_host(
+    lock: Snapshot, two_channels: Path, tmp_path: Path, host: str
+) -> None:
+    with serve(two_channels, user="anna:s3cret") as server, serve(two_channels) as other:
+        elsewhere = other.url.replace("127.0.0.1", host)
+
+        def places(channel: str) -> tuple[str, ...]:
+            if channel.endswith("/other"):
+                return (channel.replace(BASE, elsewhere),)
+            return (channel.replace(BASE, server.url.replace("//", "//anna:s3cret@")),)
+
+        with pytest.raises(UsageError) as caught:
+            make(with_packages(lock, _six_elsewhere), tmp_path / "twin", places=places)
+    assert caught.value.message == (
+        f"127.0.0.1: channels at {server.url} and {other.url}, and a login for one of them"
+        " (expected one scheme and port of a host with a login)"
+    )
+    assert caught.value.hint is not None
+    assert "custom_channels" in caught.value.hint
+    assert server.paths == other.paths == []
+    assert not (tmp_path / "twin").exists()
+
+
+def test_a_login_does_not_go_in_clear_text_where_it_was_for_tls() -> None:
+    places = {f"{BASE}/main": "https://anna:s3cret@h.example/main", f"{BASE}/other": "http://h.example/other"}
+    with pytest.raises(UsageError, match=r"^h\.example: channels at https://h\.example and http://h\.example, and a "):
+        make_client(places, Network())
+    make_client({**places, f"{BASE}/other": "https://H.example:443/other"}, Network())
+
+
+@pytest.fixture(scope="module")
+def two_channels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same packages as ``main`` and as ``other``."""
+    folder = tmp_path_factory.mktemp("channels")
+    for name in ("main", "other"):
+        (folder / name).symlink_to(channel_folder() / "main")
+    return folder
+
+
+def _six_elsewhere(package: CondaPackage) -> CondaPackage:
+    if package.name != "six":
+        return package
+    return replace(package, channel=f"{BASE}/other", url=package.url.replace("/main/", "/other/"))
 
 
 @contextmanager
