@@ -30,7 +30,7 @@ class Network(Struct, frozen=True, kw_only=True):
     certificates: str | None = None
     """The file, or folder, of the certificate authorities that are believed instead of the system's."""
     proxies: Mapping[str, str] = {}
-    """URLs by scheme: ``http``, ``https``."""
+    """URLs by scheme: ``http``, ``https``, ``all``. Others, as those by scheme and host, do not count."""
     offline: bool = False
     """Fetch nothing."""
 
@@ -64,7 +64,7 @@ def make_client(places: Mapping[str, str], network: Network) -> Client:
         network: how.
 
     Raises:
-        UsageError: logins that could not be kept to the channels that they are for.
+        UsageError: logins that could not be kept to the channels that they are for, or that anybody could ask for.
     """
     from rattler import Client, Config
     from rattler.networking.middleware import (
@@ -80,7 +80,13 @@ def make_client(places: Mapping[str, str], network: Network) -> Client:
         mirrors = "".join(f"{json.dumps(one)} = [{json.dumps(other)}]\n" for one, other in plain.items())
         insecure = "tls-no-verify = true\n" if network.insecure else ""
         return Client.from_config(Config.from_toml(f"{insecure}[mirrors]\n{mirrors}"), max_retries=_RETRIES)
-
+    if network.insecure:
+        raise UsageError(
+            f"ssl_verify: false, and a login for {', '.join(map(printable, sorted(logins.hosts)))}"
+            " (expected certificates that are verified where a password is sent)",
+            hint="Let ssl_verify of .condarc, or CONDA_SSL_VERIFY, name the file of the channel's authority,"
+            " or take user and password out of the URL.",
+        )
     return Client(
         [
             RetryMiddleware(_RETRIES),

@@ -15,7 +15,7 @@ import pytest
 import trustme
 from msgspec.structs import replace
 
-from envsync.conda_config.network import Network, make_client
+from envsync.conda_config.network import Network, make_client, network_variables
 from envsync.errors import BuildError, UsageError
 from envsync.model import CondaPackage, Snapshot
 from tests.build.conda.making import make, only_md5, with_packages
@@ -120,6 +120,34 @@ def test_a_login_does_not_go_in_clear_text_where_it_was_for_tls() -> None:
     with pytest.raises(UsageError, match=r"^h\.example: channels at https://h\.example and http://h\.example, and a "):
         make_client(places, Network())
     make_client({**places, f"{BASE}/other": "https://H.example:443/other"}, Network())
+
+
+def test_a_login_is_not_sent_where_certificates_are_not_verified(lock: Snapshot, tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    with _https(authority) as url:
+
+        def places(channel: str) -> tuple[str, ...]:
+            return (channel.replace(BASE, url.replace("//", "//anna:s3cret@")),)
+
+        with pytest.raises(UsageError) as caught:
+            make(lock, tmp_path / "twin", places=places, network=Network(insecure=True))
+        make(lock, tmp_path / "known", places=places, network=Network(certificates=str(tmp_path / "ca.pem")))
+    assert caught.value.message == (
+        "ssl_verify: false, and a login for localhost"
+        " (expected certificates that are verified where a password is sent)"
+    )
+    assert caught.value.hint == (
+        "Let ssl_verify of .condarc, or CONDA_SSL_VERIFY, name the file of the channel's authority,"
+        " or take user and password out of the URL."
+    )
+    assert not (tmp_path / "twin").exists()
+
+
+def test_a_proxy_for_one_host_does_not_count() -> None:
+    before = dict(os.environ)
+    with network_variables(Network(proxies={"http://192.0.2.1": "http://127.0.0.1:1"})):
+        assert dict(os.environ) == before
 
 
 @pytest.fixture(scope="module")
