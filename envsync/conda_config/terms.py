@@ -5,19 +5,25 @@ Follows the plugin that writes them, https://github.com/anaconda/conda-anaconda-
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
-from envsync.channels import channel_url
+from envsync.channels import TOKEN, channel_url
 from envsync.conda_config.condarc import conda_root, expanded
+from envsync.conda_config.network import as_rattler_reads
 from envsync.conda_config.settings import CondaSettings
 from envsync.errors import BuildError, UsageError
 
-_ASKS = "https://repo.anaconda.com/pkgs/"
+_ASKS = "https://repo.anaconda.com"
+_HOSTS = frozenset(("repo.anaconda.com", "repo.continuum.io"))
+_PATH = "/pkgs/"
 _LIMIT = 1024 * 1024  # the whole text of the terms is in a record
 _LEGAL = "https://www.anaconda.com/legal"
 
@@ -50,7 +56,7 @@ def unaccepted(
         accept_terms: see :class:`~envsync.conda_config.settings.CondaSettings`; a recorded refusal outweighs it.
         root: where ``/etc`` and ``/var`` are.
     """
-    asking = [plain for plain in map(_plain, urls) if plain.startswith(_ASKS)]
+    asking = [plain for plain in map(_asking, urls) if plain]
     if not asking:
         return ()
     answers = _answers(environ, home, root)
@@ -83,11 +89,18 @@ def terms_error(channels: Sequence[str], *, option: bool = True) -> BuildError:
     )
 
 
-def _plain(url: str) -> str:
+def _asking(url: str) -> str:
+    """The one URL, of all that lead there, of a channel that asks for terms; else nothing."""
     try:
-        return channel_url(url)
-    except UsageError:
+        plain = channel_url(url.replace("\\", "/"))
+    except (UsageError, ValueError):
         return ""
+    parts = urlsplit(as_rattler_reads(plain))
+    if (parts.hostname or "").rstrip(".") not in _HOSTS:
+        return ""
+    path = TOKEN.sub("", posixpath.normpath(re.sub("/+", "/", unquote(parts.path))))
+    # It is told, and stands in a command that people copy.
+    return f"{_ASKS}{quote(path)}" if path.startswith(_PATH) else ""
 
 
 def _answers(environ: Mapping[str, str], home: Path, root: Path) -> Mapping[str, _Answer]:
@@ -96,7 +109,7 @@ def _answers(environ: Mapping[str, str], home: Path, root: Path) -> Mapping[str,
     for folder in dict.fromkeys(_folders(environ, home, root)):
         for stored in _stored(folder):
             version = stored.version if stored.version.tzinfo else stored.version.replace(tzinfo=timezone.utc)
-            url = _plain(stored.base_url)
+            url = _asking(stored.base_url)
             if url not in found or version > found[url].version:
                 found[url] = _Answer(version, stored.tos_accepted)
     return found

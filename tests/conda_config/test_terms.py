@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -46,6 +47,71 @@ def test_only_channels_of_anaconda_ask(tmp_path: Path) -> None:
     assert asked(tmp_path, *urls) == (MAIN, R)
     assert asked(tmp_path, FORGE) == ()
     assert asked(tmp_path, "https://repo.continuum.io/pkgs/free") == ("https://repo.anaconda.com/pkgs/free",)
+
+
+FREE = "https://repo.anaconda.com/pkgs/free"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://repo.continuum.io/pkgs/free",
+        "https://repo.continuum.io:443/pkgs/free",
+        "http://repo.anaconda.com/pkgs/free",
+        "https://repo.anaconda.com:443/pkgs/free",
+        "http://repo.anaconda.com:8080/pkgs/free",
+        "https://repo.anaconda.com:99999/pkgs/free",
+        "https://REPO.Anaconda.com/pkgs/free",
+        "https://repo.anaconda.com./pkgs/free",
+        "https://repo.anaconda.com..:443/pkgs/free",
+        "https://repo%2eanaconda.com/pkgs/free",
+        "https://repo%E3%80%82anaconda.com/pkgs/free",
+        "https://repo%C2%AD.anaconda.com/pkgs/free",
+        "https://repo.anaconda.com//pkgs/free",
+        "https://repo.anaconda.com/pkgs//free/",
+        "https://repo.anaconda.com/pkgs%2Ffree",
+        "https://repo.anaconda.com/%70kgs/free",
+        "https://repo.anaconda.com/x/../pkgs/./free",
+        "https://repo.anaconda.com/x/%2e%2E/pkgs/free",
+        "https://repo.anaconda.com/x%2F..%2Fpkgs/free",
+        "https://repo.anaconda.com/%74/tk/pkgs/free",
+        "https://repo.anaconda.com/x/../t//tk/pkgs/free",
+        "https://repo.anaconda.com\\pkgs\\free",
+        "https://repo.anaconda.com\\@x/../pkgs/free",
+        "https://u:p@repo.anaconda.com:443/t/tk/pkgs/free/linux-64",
+    ],
+)
+def test_no_other_spelling_slips_past(tmp_path: Path, url: str) -> None:
+    assert asked(tmp_path, url) == (FREE,)
+    record(tmp_path / "home/.conda/tos", FREE, True)
+    assert asked(tmp_path, url) == ()
+
+
+def test_what_is_told_is_fit_for_terminals_and_shells(tmp_path: Path) -> None:
+    url = "https://repo.anaconda.com/pkgs/%1b%5b2J%3brm%20x%0a$(y)"
+    assert asked(tmp_path, url) == ("https://repo.anaconda.com/pkgs/%1B%5B2J%3Brm%20x%0A%24%28y%29",)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://repo.anaconda.com.corp/pkgs/free",
+        "https://corp/repo.anaconda.com/pkgs/free",
+        "https://repo.anaconda.com@corp/pkgs/free",
+        "https://repo.anaconda.com/miniconda",
+        "https://repo.anaconda.com/pkgs/../miniconda",
+        "https://repo.anaconda.com/mirror/pkgs/free",
+        "https://xn--repo.anaconda.com/pkgs/free",
+        "",
+    ],
+)
+def test_who_else_is_not_asked(tmp_path: Path, url: str) -> None:
+    assert asked(tmp_path, url) == ()
+
+
+@given(st.text(max_size=40) | st.text("repo.anaconda/pkgs%2f:@\\#?", max_size=40).map("https://{}".format))
+def test_any_text(text: str) -> None:
+    assert unaccepted([text], {}, Path("/none"), accept_terms=True) == ()
 
 
 def test_a_recorded_acceptance_counts_for_its_channel(tmp_path: Path) -> None:
