@@ -38,7 +38,7 @@ def update_base(located: Located, choices: Choices, *, ask: bool) -> int:
             console.say("nothing was changed")
             return 1
     with Progress() as progress:
-        progress.step(f"{update.client} env update --name base")
+        progress.step(f"{update.client} env update --prefix {update.prefix}")
         file = located.lock.path / "environment.yml"
         base.update_base(update, file, timeout=_TWO_HOURS, on_line=progress.detail)
     console.say(f"updated: {update.prefix}")

@@ -67,7 +67,7 @@ def test_it_asks_and_does_nothing_before(folder: Path) -> None:
     status, output = answered(folder, "y")
     assert status == 0, output
     file = "lockfiles/acme/conda/1/environment.yml"
-    assert note.read_text() == f"env update --name base --file {file}\n"
+    assert note.read_text() == f"env update --prefix {folder / 'conda'} --file {file}\n"
 
 
 def test_nobody_to_ask(folder: Path) -> None:
