@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from envsync.create import Choices
     from envsync.locate import Located
 
-_TWO_HOURS = 7200.0
-
 
 def update_base(located: Located, choices: Choices, *, ask: bool) -> int:
     """Say what would change, ask, and have the user's own conda do it."""
@@ -39,7 +37,6 @@ def update_base(located: Located, choices: Choices, *, ask: bool) -> int:
             return 1
     with Progress() as progress:
         progress.step(f"{update.client} env update --prefix {update.prefix}")
-        file = located.lock.path / "environment.yml"
-        base.update_base(update, file, timeout=_TWO_HOURS, on_line=progress.detail)
+        base.update_base(located.lock.snapshot, update, on_line=progress.detail)
     console.say(f"updated: {update.prefix}")
     return 0

@@ -8,14 +8,17 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from msgspec import Struct
 
 from envsync.build.conda.own_client import client_error, find_client, run_client
 from envsync.build.conda.state import read_pip_installed, read_records
+from envsync.build.venv import TWO_HOURS
 from envsync.conda_config.condarc import conda_root
 from envsync.errors import BuildError
+from envsync.lock.conda.environment_yml import render_environment
 from envsync.model import Snapshot
 from envsync.names import normalized
 from envsync.redaction import printable
@@ -104,13 +107,25 @@ def _changes(have: dict[str, str], want: dict[str, str], *, by_pip: bool = False
     )
 
 
-def update_base(update: BaseUpdate, environment_yml: Path, *, timeout: float, on_line: Callable[[str], None]) -> None:
+def update_base(
+    lock: Snapshot, update: BaseUpdate, *, timeout: float = TWO_HOURS, on_line: Callable[[str], None]
+) -> None:
     """Run the user's own client on its base environment.
 
+    Args:
+        lock: what the update was planned from; the environment.yml beside it may have been edited since.
+        update: of :func:`plan_base_update`.
+        timeout: seconds.
+        on_line: called with each line that it prints to stderr, without credentials.
+
     Raises:
+        UnsafeValueError: a value of the lock would be more than one entry of environment.yml.
         BuildError: it failed; the last lines of its output say more. What it had changed by then stays changed.
     """
-    command: list[str | Path] = [update.program, "env", "update", "--prefix", update.prefix, "--file", environment_yml]
-    done = run_client(command, update.client, timeout=timeout, on_line=on_line)
+    with TemporaryDirectory(prefix="envsync-") as folder:
+        file = Path(folder) / "environment.yml"  # conda tells what a file is by its name
+        file.write_text(render_environment(lock), encoding="utf-8")
+        command: list[str | Path] = [update.program, "env", "update", "--prefix", update.prefix, "--file", file]
+        done = run_client(command, update.client, timeout=timeout, on_line=on_line)
     if done.returncode:
         raise client_error(f"{update.client} env update", f"{done.stdout}\n{done.stderr}", done.returncode)

@@ -10,14 +10,17 @@ import pytest
 
 from envsync.build.conda.base import Change, plan_base_update, update_base
 from envsync.errors import BuildError
+from envsync.lock.conda.environment_yml import render_environment
 from envsync.model import Snapshot
 from tests.factory import distribution
 
 pytestmark = pytest.mark.network
 
 SCRIPT = """#!/bin/sh
-echo "$@" > "$(dirname "$0")/asked"
-test "$(head -1 "$6")" = good && exit
+cd "$(dirname "$0")"
+echo "$@" > asked
+cp "$6" given.yml
+test -e fails || exit 0
 echo 'CondaHTTPError: HTTP 404 NOT FOUND for url <https://a/b/c-1-0.conda>' >&2
 exit 1
 """
@@ -55,15 +58,16 @@ def test_what_it_would_change(lock: Snapshot, conda: Path) -> None:
     assert (update.same, update.others) == (len(lock.conda[0].packages) - 2, 0)
 
 
-def test_the_client_is_asked_for_just_that(lock: Snapshot, conda: Path, tmp_path: Path) -> None:
+def test_the_client_is_asked_for_just_that(lock: Snapshot, conda: Path) -> None:
     update = plan_base_update(lock, "conda")
-    file = tmp_path / "environment.yml"
-    file.write_text("good\n")
-    update_base(update, file, timeout=60, on_line=lambda line: None)
-    assert (conda / "bin" / "asked").read_text() == f"env update --prefix {conda} --file {file}\n"
-    file.write_text("bad\n")
+    update_base(lock, update, on_line=lambda line: None)
+    *words, file = (conda / "bin" / "asked").read_text().split()
+    assert words == ["env", "update", "--prefix", str(conda), "--file"]
+    assert (Path(file).name, Path(file).parent.exists()) == ("environment.yml", False)
+    assert (conda / "bin" / "given.yml").read_text() == render_environment(lock)
+    (conda / "bin" / "fails").touch()
     with pytest.raises(BuildError, match=r"c-1-0\.conda: the channel does not have this file"):
-        update_base(update, file, timeout=60, on_line=lambda line: None)
+        update_base(lock, update, on_line=lambda line: None)
 
 
 def mamba_in(root: Path) -> Path:
