@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from envsync.build.events import Event
     from envsync.build.venv import Built
     from envsync.drift.finding import Finding, Kind
+    from envsync.lock.conda.platforms import ForPlatform
     from envsync.model import CondaEnvironment
 
 VenvBackend = Literal["uv", "pip"]
@@ -58,6 +59,8 @@ class Created(Struct, frozen=True, kw_only=True):
     """What differs inside the environment: empty for an exact twin."""
     machine: tuple[Finding, ...]
     """What the machine around it lacks: variables, OS packages, and what conda takes for packages of a machine."""
+    conda: ForPlatform | None = None
+    """What the lock has for this machine: the image's conda packages, or solved ones; ``None``: it has none."""
 
     @property
     def is_twin(self) -> bool:
@@ -89,11 +92,20 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
         on_event(Note(text=f"changed since it was installed: {', '.join(subjects[:8])}; installed anew"))
         built = make(target, damaged, on_event)
         inside, around = _compare(located, target, built)
-    return Created(located=located, target=target, built=built, python=inside, machine=around)
+    conda = _for_this_machine(located)
+    return Created(located=located, target=target, built=built, python=inside, machine=around, conda=conda)
 
 
 _Maker = Callable[[Path, "tuple[Finding, ...]", "Callable[[Event], None]"], "Built"]
 """Makes the environment at a path; what of it was found to be changed is installed anew."""
+
+
+def _for_this_machine(located: Located) -> ForPlatform | None:
+    from envsync.host import conda_subdir
+    from envsync.lock.conda.platforms import packages_for
+
+    lock = located.lock.snapshot
+    return packages_for(lock, conda_subdir()) if lock.conda_environment is not None else None
 
 
 def _identity(located: Located) -> LockIdentity:
@@ -151,12 +163,10 @@ def _conda_options(located: Located, choices: Choices, backend: CondaBackend) ->
     from envsync.conda_config.settings import load_conda_settings, with_channels
     from envsync.conda_config.terms import check_terms
 
-    environment = located.lock.snapshot.conda_environment
-    assert environment is not None  # noqa: S101 - only called where there is one
     home = Path.home()
     settings = load_conda_settings(os.environ, home)
-    if choices.channels:
-        channels = tuple(dict.fromkeys(package.channel for package in environment.packages))
+    if choices.channels and (wanted := _for_this_machine(located)) is not None:
+        channels = tuple(dict.fromkeys(package.channel for package in wanted.packages))
         settings = with_channels(settings, choices.channels, channels)
     return CondaOptions(
         backend=backend,
