@@ -20,18 +20,15 @@ from envsync.redaction import printable
 
 if TYPE_CHECKING:
     from envsync.build.conda.base import BaseClient, BaseUpdate
-    from envsync.build.conda.prefix import CondaOptions
+    from envsync.build.conda.prefix import CondaBackend, CondaOptions
     from envsync.build.events import Event
     from envsync.build.venv import Built
     from envsync.drift.finding import Finding, Kind
     from envsync.lock.conda.platforms import ForPlatform
     from envsync.model import CondaEnvironment
 
-VenvBackend = Literal["uv", "pip"]
-CondaBackend = Literal["rattler", "conda", "mamba", "micromamba"]
 Backend = Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"]
 
-_OWN_CLIENTS = ("conda", "mamba", "micromamba")
 _DAMAGED: frozenset[Kind] = frozenset({"distribution-modified", "conda-files-changed", "conda-files-missing"})
 """Findings that another installation mends."""
 _OF_THE_MACHINE: frozenset[Kind] = frozenset({"conda-virtual-package"})
@@ -78,6 +75,7 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
         BuildError: nothing was changed; the message names the distribution, package or place.
         WriteError: the place cannot be written.
     """
+    from envsync.build.conda.own_client import CLIENTS
     from envsync.build.events import Note
 
     make = _conda_maker(located, choices) if located.lock.snapshot.conda_environment else _venv_maker(located, choices)
@@ -87,7 +85,7 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
     loading.join()
     inside, around = _compare(located, target, built)
     damaged = tuple(finding for finding in inside if finding.kind in _DAMAGED)
-    if damaged and choices.backend not in _OWN_CLIENTS:
+    if damaged and choices.backend not in CLIENTS:
         subjects = sorted({printable(finding.subject) for finding in damaged})
         on_event(Note(text=f"changed since it was installed: {', '.join(subjects[:8])}; installed anew"))
         built = make(target, damaged, on_event)

@@ -51,7 +51,7 @@ from envsync.names import normalized
 from envsync.redaction import printable
 from envsync.writing import discard_leftovers, replace_folder, staged_folder, write_file
 
-CondaBackend = Literal["rattler", "conda", "mamba", "micromamba"]
+CondaBackend = Literal["rattler", Client]
 
 
 class CondaOptions(Struct, frozen=True, kw_only=True):
