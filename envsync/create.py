@@ -147,7 +147,8 @@ def _conda_maker(located: Located, choices: Choices) -> _Maker:
     options = _conda_options(located, choices, backend)
 
     def make(target: Path, damaged: tuple[Finding, ...], on_event: Callable[[Event], None]) -> Built:
-        chosen = msgspec.structs.replace(options, anew=bool(damaged))
+        names = frozenset(normalized(finding.subject) for finding in damaged)
+        chosen = msgspec.structs.replace(options, anew=bool(damaged), damaged=names)
         return create_conda(
             located.lock.snapshot, target, options=chosen, lock_id=_identity(located), on_event=on_event
         )

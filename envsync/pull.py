@@ -83,7 +83,8 @@ def _pull_conda(
     holds = previous is not None and same_facts(previous, snapshot)
     own = subdir_of(environment, snapshot.platform)
     asked = [subdir for subdir in wishes.subdirs if subdir != own]
-    solved = {one.subdir: one for one in before.solved if holds and not (fresh and one.subdir in asked)}
+    old = {one.subdir: one for one in before.solved if holds}
+    solved = {subdir: one for subdir, one in old.items() if not (fresh and subdir in asked)}
     telling = Telling(step=progress.step, note=progress.note)
     failed: list[SolveError] = []
     for subdir in asked:
@@ -93,6 +94,8 @@ def _pull_conda(
             solved[subdir] = solve(environment, subdir, wishes.channels, telling)
         except SolveError as error:
             failed.append(error)
+            if subdir in old:
+                solved[subdir] = old[subdir]
     name = wishes.name if wishes.name is not None else before.name
     chosen = tuple(solved[subdir] for subdir in sorted(solved))
     if previous is not None and not says_more(snapshot, previous) and (name, chosen) != (before.name, before.solved):

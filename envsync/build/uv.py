@@ -57,22 +57,26 @@ class _UvSteps:
     def __init__(self, request: Request) -> None:
         self._request = request
 
+    @property
+    def _among_others(self) -> list[str]:
+        return ["--break-system-packages"] if self._request.among_others else []
+
     def together(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
         options = [word for name in sorted(self._request.stale) for word in ("--reinstall-package", name)]
         lines = [part.requirement for part in parts]
         if self._request.among_others:
-            options += ["--no-deps", "--break-system-packages"]
+            options += ["--no-deps", *self._among_others]
             return _failed(_with_requirements(self._request, "install", options, lines), "uv pip install")
         done = _with_requirements(self._request, "sync", ["--allow-empty-requirements", *options], lines)
         return _failed(done, "uv pip sync")
 
     def alone(self, requirement: str) -> Failed | None:
-        options = ["--no-deps", "--no-build-isolation"]
+        options = ["--no-deps", "--no-build-isolation", *self._among_others]
         return _failed(_with_requirements(self._request, "install", options, [requirement]), "uv pip install")
 
     def around_the_cache(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
         """Install anew without the cache: uv links its files into environments, so that an edit reaches it."""
-        options = ["--no-deps", "--reinstall", "--no-cache"]
+        options = ["--no-deps", "--reinstall", "--no-cache", *self._among_others]
         lines = [part.requirement for part in parts]
         return _failed(_with_requirements(self._request, "install", options, lines), "uv pip install")
 
@@ -138,7 +142,9 @@ def parse_hashes(output: str) -> dict[str, frozenset[str]]:
 def _with_requirements(request: Request, verb: str, options: Sequence[str], lines: Sequence[str]) -> Completed:
     """Run ``uv pip VERB`` on a requirements file, which lies inside the environment only as long."""
     path = request.env / _REQUIREMENTS
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    path.unlink(missing_ok=True)  # a conda package may have put a link there
+    with path.open("x", encoding="utf-8") as stream:
+        stream.writelines(f"{line}\n" for line in lines)
     common: list[str | Path] = ["--python", request.env / "bin" / "python", "--no-progress"]
     if request.offline:
         common.append("--offline")

@@ -156,7 +156,7 @@ def condensed(data):
         record = json.loads(data.decode("utf-8"))
         listed = [path for path in record.get("files") or () if hasattr(path, "encode")]
         if isinstance(record.get("paths_data"), dict):
-            rows = record["paths_data"].get("paths") or ()
+            rows = record["paths_data"].get("paths", [])
             kept = [dict([(key, row[key]) for key in row if key in PATH_KEYS]) for row in rows]
             if record.get("noarch") == "python":
                 place(kept, listed)

@@ -78,7 +78,7 @@ def _solved(solved: SolvedEnvironment) -> str:
     without = missed(solved) - other
     other -= len(said)
     said += [f"{other} of another version"] * bool(other) + [f"without {without} that the image has"] * bool(without)
-    tail = f"\n    {printable(', '.join(said))} (named in conda-lock.yml)" if said else ""
+    tail = f"\n    {printable(', '.join(said))} (named in snapshot.json)" if said else ""
     count = _count(len(solved.packages), "conda package")
     return f"  {count} for {printable(solved.subdir)}: solved by {printable(solved.solver)}, not extracted{tail}"
 

@@ -6,6 +6,7 @@ https://conda.github.io/conda-lock/
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from envsync.model import CondaPackage
 from envsync.process import run
 from envsync.redaction import printable
 from envsync.solve.platforms import virtual_packages
+from envsync.solve.repodata import longest_start
 from envsync.solve.wish import Wish
 
 if TYPE_CHECKING:
@@ -30,6 +32,13 @@ _TIMEOUT = 1800.0
 _LAST_LINES = 25
 _CLIENTS = ("micromamba", "mamba", "conda")
 """The fastest first."""
+
+
+_NO_SOLUTION = re.compile(
+    r"Unsatisfiable|ResolvePackageNotFound|PackagesNotFound|Could not solve|nothing provides|conflict|incompatible",
+    re.IGNORECASE,
+)
+"""In the words of conda, mamba and micromamba."""
 
 
 def find_client(path: str | None = None) -> Path | None:
@@ -58,11 +67,13 @@ def solve_with(
         places: where each channel is looked for: the first counts. What credentials there are the client knows itself.
 
     Raises:
-        UnsatisfiableError: conda-lock failed; its last lines are told.
-        SolveError: it wrote what is no lock.
+        UnsatisfiableError: there is no solution; the client's last lines are told.
+        SolveError: conda-lock failed otherwise, or wrote what is no lock.
     """
     # Credentials would stand on the client's command line, for everyone to see.
-    sources = {without_credentials(found[0]).rstrip("/"): channel for channel, found in places.items()}
+    sources: dict[str, str] = {}
+    for channel, found in places.items():
+        sources.setdefault(without_credentials(found[0]).rstrip("/"), channel)
     with tempfile.TemporaryDirectory(prefix="envsync-solve-") as name:
         folder = Path(name)
         (folder / "environment.yml").write_text(_environment(wish, list(sources)), encoding="utf-8")
@@ -72,9 +83,8 @@ def solve_with(
         except CommandError as error:
             raise SolveError(f"{subdir}: {error.message}", hint=_other(client)) from error
         if done.returncode:
-            raise UnsatisfiableError(
-                f"{subdir}: conda-lock with {client.name} failed:\n{_said(done.stderr)}", hint=_other(client)
-            )
+            kind = UnsatisfiableError if _NO_SOLUTION.search(done.stderr) else SolveError
+            raise kind(f"{subdir}: conda-lock with {client.name} failed:\n{_said(done.stderr)}", hint=_other(client))
         return _read(folder / "conda-lock.yml", subdir, sources)
 
 
@@ -127,10 +137,8 @@ def _read(path: Path, subdir: str, sources: dict[str, str]) -> tuple[CondaPackag
 def _package(locked: BaseLockedDependency, sources: dict[str, str]) -> CondaPackage:
     """Raises ValueError."""
     url = locked.url
-    for place, channel in sources.items():
-        if url.startswith(f"{place}/"):
-            url = channel + url.removeprefix(place)
-            break
+    if found := longest_start(sources, url):
+        url = sources[found] + url.removeprefix(found)
     place, subdir, file = split_package_url(url)
     build = file.removesuffix(".conda").removesuffix(".tar.bz2").rpartition("-")[2]
     if wrong := ungrammatical(locked.name, locked.version, build):

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from envsync.channels import split_package_url, ungrammatical, without_credentials
 from envsync.conda_config.network import Network, make_client, without_user
+from envsync.drift.match import matches_version
 from envsync.errors import SolveError, UnsatisfiableError
 from envsync.model import CondaPackage
 from envsync.redaction import printable
 from envsync.redaction import without_credentials as redacted
 from envsync.solve.platforms import virtual_packages
+from envsync.solve.wish import nearest_python
 
 if TYPE_CHECKING:
     from rattler import Gateway, GenericVirtualPackage, RepoDataRecord
@@ -69,12 +71,13 @@ class Repodata:
         names = sorted(filter(_is_name, {package.name for package in packages}))
         for channel, its_places in places.items():
             place, found = _first(gateways, channel, its_places, subdir, names)
-            sources[place] = channel
-            records += found
-        repodata = cls(gateways[0], subdir, sources, _favoured(packages, records))
+            if place not in sources:  # of two channels with one mirror the first counts, as for conda
+                sources[place] = channel
+                records += found
         versions: dict[str, set[str]] = {}
         for record in records:
             versions.setdefault(record.name.normalized, set()).add(str(record.version))
+        repodata = cls(gateways[0], subdir, sources, _favoured(packages, records, _python(packages, versions)))
         repodata.versions = {name: frozenset(found) for name, found in versions.items()}
         return repodata
 
@@ -113,15 +116,15 @@ class Repodata:
         return tuple(sorted((self._package(record) for record in records), key=lambda package: package.name))
 
     def _plain(self, text: str) -> str:
-        for place, channel in self._sources.items():
-            text = text.replace(place, channel)
+        for place in sorted(self._sources, key=len, reverse=True):
+            text = text.replace(place, self._sources[place])
         return _shown(text)
 
     def _package(self, record: RepoDataRecord) -> CondaPackage:
         url = str(record.url)
-        for place, channel in self._sources.items():
-            if url.startswith(f"{place}/"):
-                return package_of(record, channel, channel + url.removeprefix(place))
+        if place := longest_start(self._sources, url):
+            channel = self._sources[place]
+            return package_of(record, channel, channel + url.removeprefix(place))
         # A channel may keep its files elsewhere: https://github.com/conda/ceps/blob/main/cep-0015.md
         hidden = {_TOKEN.sub("/t/********", place): channel for place, channel in self._sources.items()}
         name = str(record.channel).rstrip("/")
@@ -256,8 +259,24 @@ def _is_name(name: str) -> bool:
         return False
 
 
-def _favoured(packages: Iterable[CondaPackage], records: Iterable[RepoDataRecord]) -> list[RepoDataRecord]:
-    """Of each package the record in the image's version: its build, else the latest one; earlier channels first."""
+def longest_start(places: Iterable[str], url: str) -> str | None:
+    """The place that ``url`` is below; of a channel and one inside of it, the latter."""
+    return max((place for place in places if url.startswith(f"{place}/")), key=len, default=None)
+
+
+def _python(packages: Iterable[CondaPackage], versions: Mapping[str, set[str]]) -> str | None:
+    """The version of Python that the image's packages will be solved with."""
+    image = next((package.version for package in packages if package.name == "python"), None)
+    return None if image is None else nearest_python(image, versions.get("python", set()))
+
+
+def _favoured(
+    packages: Iterable[CondaPackage], records: Iterable[RepoDataRecord], python: str | None
+) -> list[RepoDataRecord]:
+    """Of each package the record in the image's version: for its Python, of its build, else the latest one.
+
+    Earlier channels come first.
+    """
     image = {package.name: package for package in packages}
     best: dict[str, RepoDataRecord] = {}
     for record in records:
@@ -266,14 +285,19 @@ def _favoured(packages: Iterable[CondaPackage], records: Iterable[RepoDataRecord
             continue
         kept = best.get(package.name)
         if kept is None or (
-            kept.channel == record.channel and _rank(record, package.build) > _rank(kept, package.build)
+            kept.channel == record.channel and _rank(record, package.build, python) > _rank(kept, package.build, python)
         ):
             best[package.name] = record
     return list(best.values())
 
 
-def _rank(record: RepoDataRecord, build: str) -> tuple[bool, int]:
-    return str(record.build) == build, record.build_number
+def _rank(record: RepoDataRecord, build: str, python: str | None) -> tuple[bool, bool, int]:
+    return python is None or _accepts(record, python), str(record.build) == build, record.build_number
+
+
+def _accepts(record: RepoDataRecord, python: str) -> bool:
+    specs = (spec.split() for spec in record.depends)
+    return all(matches_version(spec[1], python) is not False for spec in specs if spec[:1] == ["python"] and spec[1:])
 
 
 def _unread(channel: str, subdir: str, reason: str) -> SolveError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -114,6 +114,17 @@ def _nearest(minor: str, versions: frozenset[str]) -> str | None:
         return None
     major, number = next((one for one in found if one > wanted), found[-1])
     return f"{major}.{number}"
+
+
+def nearest_python(image: str, versions: Collection[str]) -> str | None:
+    """Of some versions of Python the image's own, else one of its minor version, else of the nearest one."""
+    if image in versions:
+        return image
+    minor = _MINOR.match(image)
+    wanted = _python(minor[0]) if minor else None
+    nearest = _nearest(minor[0], frozenset(versions)) if minor else None
+    same = [one for one in versions if _python(one) in (wanted, _python(nearest or ""))]
+    return max(same, key=lambda one: (_python(one) == wanted, one), default=None)
 
 
 def _python(version: str) -> tuple[int, int] | None:

@@ -12,6 +12,10 @@ ROOT = Path(__file__).parents[2]
 CLEARED = (
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
+    "CONDA_ROOT",  # which conda-lock sets when it is imported
+    "CONDA_EXE",
+    "MAMBA_EXE",
+    "MAMBA_ROOT_PREFIX",
     "ENVSYNC_LOCKFILES",
     "ENVSYNC_MIRRORS",
     "ENVSYNC_TIMEOUT",

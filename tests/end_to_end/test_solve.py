@@ -136,6 +136,21 @@ def test_a_later_pull_keeps_what_was_chosen_and_changes_no_byte(site: str, tmp_p
     assert yaml.safe_load((lock / "environment.yml").read_text())["name"] == "other"
 
 
+def test_a_solve_that_fails_leaves_what_was_solved_before(site: str, tmp_path: Path) -> None:
+    write_image(tmp_path, f"{site}/main")
+    assert pull(tmp_path, "--platform", "osx-arm64").status == 0
+    lock = tmp_path / "lockfiles" / "acme" / "job" / "1"
+    before = contents(lock)
+    (tmp_path / ".condarc").write_text(f"custom_multichannels: {{}}\nmirrored_channels:\n  {site}/main: {NOWHERE}\n")
+    failed = pull(tmp_path, "--no-cache", "--platform", "osx-arm64")
+    assert failed.status == 2, failed.said
+    assert "Connection refused" in failed.err
+    assert contents(lock) == before
+
+
+NOWHERE = "['http://127.0.0.1:1/main']"
+
+
 def test_what_was_solved_for_another_image_is_dropped_and_said(site: str, tmp_path: Path) -> None:
     write_image(tmp_path, f"{site}/main")
     assert pull(tmp_path, "--platform", "osx-arm64", "--platform", "osx-64", "--name", "twin").status == 0
@@ -144,7 +159,7 @@ def test_what_was_solved_for_another_image_is_dropped_and_said(site: str, tmp_pa
     assert result.status == 1, result.said
     assert "no longer in the lock: what was solved for osx-64; again: --platform osx-64" in result.err
     assert (
-        "not extracted\n    1 of another version, without 1 that the image has (named in conda-lock.yml)" in result.err
+        "not extracted\n    1 of another version, without 1 that the image has (named in snapshot.json)" in result.err
     )
     lock = tmp_path / "lockfiles" / "acme" / "job" / "1"
     assert not (lock / "explicit.osx-64.txt").exists()

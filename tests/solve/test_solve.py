@@ -46,6 +46,55 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def others(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A channel of builds for several Pythons, and one inside of another."""
+    root = tmp_path_factory.mktemp("others")
+    for version in ("3.8.18", "3.9.18"):
+        add(root / "main", "python", version)
+    for lib in ("2.0.0", "2.0.3", "2.0.9"):
+        for python, following in (("3.8", "3.9"), ("3.9", "3.10")):
+            build = f"py{python.replace('.', '')}_0"
+            add(root / "main", "lib", lib, build=build, depends=[f"python >={python},<{following}.0a0"])
+    add(root / "main", "a", "1.0.0", depends=["b <1.0.5"])
+    for version in ("1.0.2", "1.0.9"):
+        add(root / "main", "b", version)
+    add(root / "main" / "label" / "dev", "x", "1.0")
+    index(root / "main")
+    index(root / "main" / "label" / "dev")
+    with served(root) as url:
+        yield url
+
+
+def test_the_versions_of_the_image_where_each_python_has_a_build(others: str, tmp_path: Path) -> None:
+    python = package("python", "3.8.13", depends=())
+    lib = package("lib", "2.0.3", depends=("python >=3.8,<3.9.0a0",))
+    at_odds = package("a", "1.0.0", depends=()), package("b", "1.0.9", depends=())
+    found = solved(of(f"{others}/main", python, lib, *at_odds), tmp_path)
+    assert found.level == "minor"
+    assert versions(found) == {"a": "1.0.0", "b": "1.0.2", "lib": "2.0.3", "python": "3.8.18"}
+
+
+def test_a_channel_inside_of_another_is_named_itself(others: str, tmp_path: Path) -> None:
+    label = f"{others}/main/label/dev"
+    python = msgspec.structs.replace(package("python", "3.8.18", depends=()), channel=f"{others}/main")
+    x = msgspec.structs.replace(package("x", "1.0", depends=()), channel=label)
+    found = solved(environment(python, x, channels=(f"{others}/main", label)), tmp_path)
+    assert {(one.name, one.channel, one.url.rpartition("/")[0]) for one in found.packages} == {
+        ("python", f"{others}/main", f"{others}/main/osx-arm64"),
+        ("x", label, f"{label}/osx-arm64"),
+    }
+
+
+def test_of_two_channels_with_one_mirror_the_first_is_named(site: str, tmp_path: Path) -> None:
+    one, two = "https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r"
+    python = msgspec.structs.replace(PYTHON, channel=one)
+    openssl = msgspec.structs.replace(OPENSSL, channel=two)
+    mirrored = environment(python, openssl, channels=(one, two))
+    found = solved(mirrored, tmp_path, places=lambda _channel: (f"{site}/main",))
+    assert {package.channel for package in found.packages} == {one}
+
+
 def image(site: str, *packages: CondaPackage, requested: tuple[str, ...] = ()) -> CondaEnvironment:
     """Of packages that came from the first of two channels."""
     packages = tuple(msgspec.structs.replace(one, channel=f"{site}/main") for one in packages)

@@ -17,6 +17,8 @@ from typing import TypeVar
 
 import msgspec
 
+from envsync.build.conda.own_files import write_own
+
 _SCRIPTS = {"activate": "activate.sh", "activate.fish": "activate.fish"}
 _STATE = "conda-meta/state"
 _OF_PACKAGES = "etc/conda/env_vars.d"
@@ -47,6 +49,7 @@ def write_activation(staging: Path, target: Path) -> tuple[Path, ...]:
         The files written.
 
     Raises:
+        BuildError: a package put a link in their place.
         OSError: they cannot be.
     """
     variables = _variables(staging)
@@ -55,8 +58,7 @@ def write_activation(staging: Path, target: Path) -> tuple[Path, ...]:
         file = staging / "bin" / name
         if os.path.lexists(file):
             continue
-        file.parent.mkdir(exist_ok=True)
-        file.write_bytes(os.fsencode(activation(script, target, variables)))
+        write_own(staging, f"bin/{name}", os.fsencode(activation(script, target, variables)))
         written.append(file)
     return tuple(written)
 

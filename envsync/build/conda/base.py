@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from envsync.build.conda.own_client import client_error, find_client, run_client
-from envsync.build.conda.state import read_pip_installed, read_records
+from envsync.build.conda.state import read_distributions, read_records
 from envsync.build.venv import TWO_HOURS
 from envsync.conda_config.condarc import conda_root
 from envsync.errors import BuildError
@@ -63,7 +63,7 @@ def plan_base_update(lock: Snapshot, client: BaseClient) -> BaseUpdate:
     environment = lock.conda_environment
     packages = environment.packages if environment is not None else ()
     want = {one.name: f"{one.version} {one.build}" for one in packages}
-    pip_have = {str(one.name): one.version for one in read_pip_installed(prefix, records)}
+    pip_have = {str(one.name): one.version for one in read_distributions(prefix, records).by_pip}
     pip_want = {str(normalized(one.name)): one.version for one in lock.distributions if one.conda is None}
     return BaseUpdate(
         prefix=prefix,

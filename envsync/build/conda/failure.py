@@ -97,10 +97,10 @@ def _cause(text: str) -> tuple[Kind, str]:
         return "panic", "rattler broke down"
     if "hash mismatch" in text:
         return "hash", "the channel has it with another hash"
-    if "certificate" in text:
-        return "certificate", last
     if "No space left on device" in text or "os error 122" in text:
         return "disk", last
+    if "peer certificate" in text:  # not only "certificate": ca-certificates is a package
+        return "certificate", last
     if "cache lock" in text or "create cache directory" in text or "Permission denied" in text:
         return "cache", last
     if "client error (Connect)" in text or "error sending request" in text or "connection" in text.lower():

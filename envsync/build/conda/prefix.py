@@ -21,15 +21,18 @@ from msgspec import Struct
 from envsync.build.backend import Request
 from envsync.build.conda.activate import write_activation
 from envsync.build.conda.checks import check_packages, check_pinned
+from envsync.build.conda.failure import shown
 from envsync.build.conda.history import render_history
 from envsync.build.conda.own_client import EXPLICIT, Client, create_prefix, fetched_from
+from envsync.build.conda.own_files import write_own
 from envsync.build.conda.packages import PATIENCE, Job, Places, install_packages
 from envsync.build.conda.registered import register
 from envsync.build.conda.state import (
     META,
     is_installed,
     make_readable,
-    read_pip_installed,
+    nested_environments,
+    read_distributions,
     read_records,
     remove_missing,
 )
@@ -49,7 +52,7 @@ from envsync.lock.conda.platforms import packages_for, platforms
 from envsync.model import CondaEnvironment, CondaPackage, Snapshot
 from envsync.names import normalized
 from envsync.redaction import printable
-from envsync.writing import discard_leftovers, replace_folder, staged_folder, write_file
+from envsync.writing import WriteError, discard_leftovers, replace_folder, staged_folder, write_file
 
 CondaBackend = Literal["rattler", Client]
 
@@ -67,6 +70,8 @@ class CondaOptions(Struct, frozen=True, kw_only=True):
     """The user's, whose list of environments the new one joins; ``None``: it joins none."""
     anew: bool = False
     """Make it from nothing: the files there are not what they were."""
+    damaged: frozenset[str] = frozenset()
+    """Normalised names of distributions whose files are not what was installed: uv's cache may be spoilt too."""
     timeout: float = TWO_HOURS
     """Seconds, for each run of another program."""
     patience: float = PATIENCE
@@ -175,7 +180,9 @@ class _Work(Struct, frozen=True, kw_only=True):
         known = old.not_reproducible if old.lock.snapshot == self.lock_id.snapshot else ()
         lacking = tuple(one for one in known if one not in self.plan.not_reproducible)
         wanted = self._present(lacking)
-        if not is_installed(self.packages, records) or difference(wanted, read_pip_installed(self.place, records)):
+        if not is_installed(self.packages, records) or difference(
+            wanted, read_distributions(self.place, records).by_pip
+        ):
             return None
         marker = encode_marker(self._marker(lacking))
         if (self.place / MARKER_NAME).read_bytes() != marker:
@@ -184,18 +191,26 @@ class _Work(Struct, frozen=True, kw_only=True):
 
     def make_anew(self, old: Marker | None) -> Built:
         """Make it from nothing; what is in the package cache is only linked."""
+        if nested := nested_environments(self.place) if old is not None else ():
+            raise BuildError(
+                f"{self.place}: has to be made anew, and environments inside of it would be lost: {shown(nested)}",
+                hint="Move or remove them first (conda env remove --prefix PATH), or name another folder.",
+            )
         if self.options.backend == "rattler":
-            return self._make_beside()
+            return self._make_beside(old)
         if old is not None:
             raise BuildError(
                 f"{self.place}: is there already, and {self.options.backend} can only make it where nothing is",
                 hint="Remove it first, or leave --backend out: then it is replaced in one step.",
             )
-        with _removed_unless_done(self.place):
-            lacking = self._make_in_place(self.options.backend)
+        with _emptied_unless_done(self.place):
+            try:
+                lacking = self._make_in_place(self.options.backend)
+            except OSError as error:
+                raise WriteError(f"{error.filename or self.place}: cannot be written: {error.strerror}") from error
         return self._finished(lacking)
 
-    def _make_beside(self) -> Built:
+    def _make_beside(self, old: Marker | None) -> Built:
         with staged_folder(self.place) as staging:
             hashed = install_packages(
                 Job(
@@ -210,11 +225,13 @@ class _Work(Struct, frozen=True, kw_only=True):
             )
             (staging / "CACHEDIR.TAG").unlink(missing_ok=True)  # of rattler's: an environment is no cache
             history = render_history(self.environment, self.packages, datetime.now())
-            (staging / META / "history").write_text(history, encoding="utf-8")
-            make_readable(staging)
+            write_own(staging, f"{META}/history", history.encode())
+            make_readable(staging, self.packages)
+            if old is not None:
+                self._keep_state(staging)
             lacking = self._complete(staging)
             relocate(staging, staged_as=staging, target=self.place)
-            (staging / MARKER_NAME).write_bytes(encode_marker(self._marker(lacking)))
+            write_own(staging, MARKER_NAME, encode_marker(self._marker(lacking)))
             replace_folder(staging, self.place)
         return msgspec.structs.replace(self._finished(lacking), hashed=hashed)
 
@@ -233,14 +250,20 @@ class _Work(Struct, frozen=True, kw_only=True):
                 on_line=lambda line: self.on_event(Line(text=line)),
             )
         lacking = self._complete(self.place)
-        (self.place / MARKER_NAME).write_bytes(encode_marker(self._marker(lacking)))
+        write_own(self.place, MARKER_NAME, encode_marker(self._marker(lacking)))
         return lacking
+
+    def _keep_state(self, staging: Path) -> None:
+        """What a user had conda remember of the environment: its variables."""
+        state = self.place / META / "state"
+        if state.is_file() and not state.is_symlink():
+            write_own(staging, f"{META}/state", state.read_bytes())
 
     def _complete(self, prefix: Path) -> tuple[NotReproducible, ...]:
         """What makes a prefix of packages the image's environment: without what that lacks, with what pip installed."""
         remove_missing(prefix, self.packages)
         if self.environment.pinned:
-            (prefix / META / "pinned").write_text("".join(f"{one}\n" for one in self.environment.pinned), "utf-8")
+            write_own(prefix, f"{META}/pinned", "".join(f"{one}\n" for one in self.environment.pinned).encode())
         write_activation(prefix, self.place)
         if self.options.backend == "rattler" and (scripts := _link_scripts(prefix)):
             self.on_event(
@@ -249,12 +272,15 @@ class _Work(Struct, frozen=True, kw_only=True):
         wanted = self.plan.makeable
         if not wanted:
             return ()
-        change = difference(wanted, read_pip_installed(prefix, read_records(prefix)))
+        there = read_distributions(prefix, read_records(prefix))
+        names = frozenset(normalized(part.name) for part in wanted)
         request = Request(
             env=prefix,
             python=self.python.version,
             wanted=wanted,
-            stale=change.stale,
+            # pip had put its own in the place of conda's, maybe of the same version.
+            stale=difference(wanted, there.by_pip).stale | (names & (there.by_conda | self.options.damaged)),
+            damaged=names & self.options.damaged,
             among_others=True,
             timeout=self.options.timeout,
             on_event=self.on_event,
@@ -295,8 +321,9 @@ class _Work(Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def _removed_unless_done(place: Path) -> Iterator[None]:
-    """Leave nothing half made at ``place``, where nothing was before."""
+def _emptied_unless_done(place: Path) -> Iterator[None]:
+    """Leave nothing half made at ``place``, where nothing was before, or an empty folder."""
+    was_there = place.is_dir()
     done = False
     try:
         yield
@@ -304,6 +331,8 @@ def _removed_unless_done(place: Path) -> Iterator[None]:
     finally:
         if not done:
             shutil.rmtree(place, ignore_errors=True)
+            if was_there:
+                place.mkdir(exist_ok=True)
 
 
 def _link_scripts(prefix: Path) -> tuple[str, ...]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from envsync.build.installed import Installed, read_installed
+from msgspec import Struct
+
+from envsync.build.installed import Installed, read_installed, site_packages
 from envsync.catalog.conda.record import CondaRecord, RecordError, parse_record
 from envsync.errors import BuildError
 from envsync.model import CondaPackage
@@ -26,25 +30,73 @@ def read_records(prefix: Path) -> dict[str, CondaRecord]:
 
 def is_installed(packages: Iterable[CondaPackage], records: Mapping[str, CondaRecord]) -> bool:
     """Whether exactly these packages are there, by name, version, build and hash."""
-    wanted = {package.name: _identity(package) for package in packages}
-    return wanted == {name: _identity(record.package) for name, record in records.items()}
+    wanted = {package.name: package for package in packages}
+    return wanted.keys() == records.keys() and all(_is_same(one, records[name].package) for name, one in wanted.items())
 
 
-def _identity(package: CondaPackage) -> tuple[str, str, str, str | None]:
-    return package.version, package.build, package.subdir, package.md5
+def _is_same(one: CondaPackage, other: CondaPackage) -> bool:
+    if (one.version, one.build, one.subdir) != (other.version, other.build, other.subdir):
+        return False
+    if one.sha256 is not None and other.sha256 is not None:
+        return one.sha256 == other.sha256
+    return one.md5 is not None and one.md5 == other.md5
 
 
-def read_pip_installed(prefix: Path, records: Mapping[str, CondaRecord]) -> tuple[Installed, ...]:
-    """The distributions of a prefix that no conda package brought."""
-    brought = {PurePosixPath(path).parts[-2] for record in records.values() for path in record.files if "/" in path}
-    return tuple(one for one in read_installed(prefix) if one.folder not in brought)
+class Distributions(Struct, frozen=True, kw_only=True):
+    """What is in the site-packages of a conda prefix."""
+
+    by_pip: tuple[Installed, ...]
+    """Those that no conda package brought, or that pip put in the place of one that did."""
+    by_conda: frozenset[str]
+    """Normalised names of the others."""
 
 
-def make_readable(prefix: Path) -> None:
+def read_distributions(prefix: Path, records: Mapping[str, CondaRecord]) -> Distributions:
+    """Tell apart who installed the distributions of a prefix: conda's RECORD is what its package brought."""
+    place = site_packages(prefix)
+    inside = f"{place.relative_to(prefix).as_posix()}/" if place is not None else ""
+    brought: dict[str, str | None] = {}
+    for record in records.values():
+        for path in record.files:
+            if not path.startswith(inside):
+                continue
+            entry, _, rest = path.removeprefix(inside).partition("/")
+            brought.setdefault(entry, None)
+            if rest == "RECORD":
+                brought[entry] = record.sha256.get(path)
+    by_pip, by_conda = [], set()
+    for one in read_installed(prefix):
+        if one.folder in brought and place is not None and _is_as_brought(place / one.folder, brought[one.folder]):
+            by_conda.add(one.name)
+        else:
+            by_pip.append(one)
+    return Distributions(by_pip=tuple(by_pip), by_conda=frozenset(by_conda))
+
+
+def _is_as_brought(metadata: Path, known: str | None) -> bool:
+    if known is None:
+        return True
+    try:
+        return hashlib.sha256((metadata / "RECORD").read_bytes()).hexdigest() == known
+    except OSError:  # what is missing is told elsewhere
+        return True
+
+
+def nested_environments(prefix: Path) -> tuple[str, ...]:
+    """Environments inside of a prefix, as conda in it makes them: relative to it, sorted."""
+    found = (path.parent for path in prefix.glob("envs/*/conda-meta"))
+    return tuple(sorted(path.relative_to(prefix).as_posix() for path in found))
+
+
+def make_readable(prefix: Path, packages: Iterable[CondaPackage]) -> None:
     """Give records the mode of other files: rattler writes them for their owner alone, conda for everyone."""
-    mode = (prefix / META / "history").stat().st_mode & 0o777
-    for path in (prefix / META).glob("*.json"):
-        path.chmod(mode)
+    mode = (prefix / META / "history").lstat().st_mode & 0o777
+    for package in packages:
+        path = prefix / META / f"{package.name}-{package.version}-{package.build}.json"
+        with contextlib.suppress(OSError):
+            status = path.lstat()
+            if stat.S_ISREG(status.st_mode) and status.st_nlink == 1:
+                path.chmod(mode)
 
 
 def remove_missing(prefix: Path, packages: Iterable[CondaPackage]) -> None:

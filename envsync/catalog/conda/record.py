@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from operator import attrgetter
@@ -172,7 +173,9 @@ def _placed(raw: _Raw) -> tuple[PathEntry, ...]:
 
 
 def _is_inside(path: str) -> bool:
-    return bool(path) and is_path(path) and not path.startswith("/") and ".." not in path.split("/")
+    """Whether it is the one way to write a path of a file in the prefix: as the container asks for it, and we do."""
+    is_plain = posixpath.normpath(path) == path and path not in (".", "..")
+    return is_path(path) and is_plain and not path.startswith(("/", "../"))
 
 
 def _hash(value: str | None, length: int) -> str | None:

@@ -66,13 +66,15 @@ def render_conda_lock(snapshot: Snapshot) -> str | None:
     if platform is None or any(package.md5 is None for package in environment.packages):
         return None
     solved = [one for one in environment.solved if one.subdir != platform and all(p.md5 for p in one.packages)]
+    left_out = [one.subdir for one in environment.solved if one.subdir != platform and one not in solved]
     about = header(snapshot)
     explicit = {platform: render_explicit(environment, snapshot.platform, about)}
     explicit |= {known_subdir(one.subdir): render_solved(one, about) for one in solved}
     named = channels(environment)
     lines = [
         *about,
-        *(_platforms(platform, solved) if solved else [_ONE_PLATFORM]),
+        *(_platforms(platform, solved) if environment.solved else [_ONE_PLATFORM]),
+        *(f"# {known_subdir(subdir)} is left out: a package that was solved for it has no MD5." for subdir in left_out),
         _NOTES,
         *([_SOLVED_HASH] if solved else []),
         "version: 1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import msgspec
 import pytest
 
 from envsync.build.conda.packages import cache_folder
+from envsync.build.conda.state import read_distributions, read_records
 from envsync.build.events import CondaProgress, Event, InterpreterFound, Note, Waiting
 from envsync.build.marker import read_marker
 from envsync.errors import BuildError
@@ -30,7 +32,7 @@ from tests.build.conda.making import (
     with_packages,
 )
 from tests.build.making import leftovers
-from tests.build.wheels import Index
+from tests.build.wheels import Index, wheel
 from tests.imagekit.conda_channel import BASE, Served, records, serve
 from tests.imagekit.conda_package import Entry, Package, write_package
 from tests.imagekit.faulty import Answer, Corrupt, Drop, Script, Stall, Truncate, on
@@ -162,6 +164,88 @@ def test_what_pip_installed_is_there_and_what_it_replaced_is_not(
     subprocess.run([target / "bin/python", "-m", "pip", "uninstall", "-qy", "berry"], check=True)
     assert make(lock, target, served).names == ("apple", "berry")
     assert (target / SITE / "berry").is_dir()
+
+
+def test_pip_over_conda_of_the_same_version_is_pips_own(
+    original: Path, served: Served, tmp_path: Path, index: Index
+) -> None:
+    image = tmp_path / "image"
+    shutil.copytree(original, image, symlinks=True)
+    index.add(wheel("six", "1.16.0", {"six.py": "by_pip = True\n"}))
+    options = ["--no-deps", "--no-compile", "--force-reinstall", "--index-url", index.url]
+    subprocess.run(
+        [image / "bin/python", "-m", "pip", "install", *options, "six==1.16.0"], check=True, capture_output=True
+    )
+    lock = lock_of(image)
+    assert next(d for d in lock.distributions if d.name == "six").conda is None
+    target = tmp_path / "twin"
+    make(lock, target, served)
+    assert (target / SITE / "six.py").read_text() == "by_pip = True\n"
+    assert lock_of(target).conda[0].packages == lock.conda[0].packages
+    assert make(lock, target, served).installed == 0
+
+
+def test_a_distribution_whose_cached_files_are_spoilt_is_fetched_anew(
+    original: Path, served: Served, tmp_path: Path, index: Index
+) -> None:
+    image = tmp_path / "image"
+    shutil.copytree(original, image, symlinks=True)
+    command = [image / "bin/python", "-m", "pip", "install", "--no-deps", "--no-compile", "--index-url", index.url]
+    subprocess.run([*command, "berry==1.0"], check=True, capture_output=True)
+    lock, target = lock_of(image), tmp_path / "twin"
+    make(lock, target, served)
+    file = target / SITE / "berry" / "__init__.py"
+    with file.open("a") as stream:  # into uv's cache as well, which it is linked to
+        stream.write("edited = True\n")
+    make(lock, target, served, anew=True, damaged=frozenset({"berry"}))
+    assert file.read_text() == "x = 1\n"
+
+
+def test_flat_metadata_of_a_conda_package_is_not_pips(lock: Snapshot, served: Served, tmp_path: Path) -> None:
+    """``X.egg-info`` as a file, and what a package vendors, as Anaconda's old packages have them."""
+    target = tmp_path / "twin"
+    make(lock, target, served)
+    record = target / "conda-meta" / _record(target, "six")
+    data = json.loads(record.read_text())
+    for name in ("pycosat-0.6.3-py3.9.egg-info", "setuptools/_vendor/apple-1.0.dist-info/METADATA"):
+        (target / SITE / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / SITE / name).write_text("")
+        entry = {"_path": f"{SITE}/{name}", "path_type": "hardlink", "sha256": "0" * 64, "size_in_bytes": 0}
+        data["paths_data"]["paths"].append(entry)
+    record.write_text(json.dumps(data))
+    (target / SITE / "apple-1.0.dist-info").mkdir()
+    found = read_distributions(target, read_records(target))
+    assert [one.name for one in found.by_pip] == ["apple"]
+    assert "pycosat" in found.by_conda
+
+
+def test_another_sha256_is_another_package(lock: Snapshot, served: Served, tmp_path: Path) -> None:
+    without = with_packages(lock, lambda package: msgspec.structs.replace(package, md5=None))
+    make(without, tmp_path / "twin", served)
+    assert make(without, tmp_path / "twin", served).installed == 0
+    other = with_packages(without, lambda p: msgspec.structs.replace(p, sha256="1" * 64) if p.name == "six" else p)
+    with pytest.raises(BuildError, match="another hash"):
+        make(other, tmp_path / "twin", served)
+
+
+def test_environments_inside_are_not_lost_and_variables_are_kept(
+    lock: Snapshot, served: Served, tmp_path: Path
+) -> None:
+    target = tmp_path / "twin"
+    make(lock, target, served)
+    (target / "conda-meta" / "state").write_text('{"env_vars": {"A": "b"}}')
+    nested = target / "envs" / "mine" / "conda-meta"
+    nested.mkdir(parents=True)
+    make(lock, target, served)
+    with pytest.raises(BuildError) as caught:
+        make(lock, target, served, anew=True)
+    assert caught.value.message == (
+        f"{target}: has to be made anew, and environments inside of it would be lost: envs/mine"
+    )
+    shutil.rmtree(target / "envs")
+    make(lock, target, served, anew=True)
+    assert "b" in (target / "bin" / "activate").read_text()
+    assert (target / "conda-meta" / "state").exists()
 
 
 def test_link_scripts_are_not_run_and_that_is_said(lock: Snapshot, served: Served, tmp_path: Path) -> None:

@@ -75,6 +75,13 @@ def test_files_of_a_noarch_package_are_where_they_were_put(written: dict[str, An
     assert found.package.paths == parse_record(json.dumps(BY_RATTLER).encode()).package.paths
 
 
+@pytest.mark.parametrize("path", ["share/d/", "share/d/.", "./x", "a//b", "a/../b", "../x", "..", ".", "/x", ""])
+def test_paths_that_are_written_in_another_way_are_left_out(path: str) -> None:
+    """A container would find at them what a list of names does not tell."""
+    one = record(paths_data={"paths": [{"_path": path}, {"_path": "lib/six.py"}]})
+    assert parse_record(json.dumps(one).encode()).files == ("lib/six.py",)
+
+
 def test_other_packages_have_their_files_where_they_say() -> None:
     generic = {**noarch("site-packages/x", files=(f"{SITE}/x",)), "noarch": "generic"}
     assert parse_record(json.dumps(generic).encode()).files == ("site-packages/x",)
@@ -232,7 +239,7 @@ def test_history_never_raises(data: bytes) -> None:
     [
         (b"channels: 5", "channels: no list of names"),
         (b"a: [", "no YAML"),
-        (b"[" * 60_000, "nested deeper, or with more aliases, than any honest file"),
+        (b"[" * 60 + b"]" * 60, "nested deeper, or with more aliases, than any honest file"),
         (b"a: " + b"1:" * 300 + b"1.5", "no YAML that can be read"),
         (b"channels: ['a b']", "channels: a b: neither"),
     ],
