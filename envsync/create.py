@@ -19,17 +19,16 @@ from envsync.names import normalized
 from envsync.redaction import printable
 
 if TYPE_CHECKING:
-    from envsync.build.conda.base import BaseUpdate
-    from envsync.build.conda.prefix import CondaOptions
+    from envsync.build.conda.base import BaseClient, BaseUpdate
+    from envsync.build.conda.prefix import CondaBackend, CondaOptions
     from envsync.build.events import Event
     from envsync.build.venv import Built
     from envsync.drift.finding import Finding, Kind
+    from envsync.lock.conda.platforms import ForPlatform
+    from envsync.model import CondaEnvironment
 
-VenvBackend = Literal["uv", "pip"]
-CondaBackend = Literal["rattler", "conda", "mamba", "micromamba"]
 Backend = Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"]
 
-_OWN_CLIENTS = ("conda", "mamba", "micromamba")
 _DAMAGED: frozenset[Kind] = frozenset({"distribution-modified", "conda-files-changed", "conda-files-missing"})
 """Findings that another installation mends."""
 _OF_THE_MACHINE: frozenset[Kind] = frozenset({"conda-virtual-package"})
@@ -57,6 +56,8 @@ class Created(Struct, frozen=True, kw_only=True):
     """What differs inside the environment: empty for an exact twin."""
     machine: tuple[Finding, ...]
     """What the machine around it lacks: variables, OS packages, and what conda takes for packages of a machine."""
+    conda: ForPlatform | None = None
+    """What the lock has for this machine: the image's conda packages, or solved ones; ``None``: it has none."""
 
     @property
     def is_twin(self) -> bool:
@@ -74,6 +75,7 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
         BuildError: nothing was changed; the message names the distribution, package or place.
         WriteError: the place cannot be written.
     """
+    from envsync.build.conda.own_client import CLIENTS
     from envsync.build.events import Note
 
     make = _conda_maker(located, choices) if located.lock.snapshot.conda_environment else _venv_maker(located, choices)
@@ -83,16 +85,25 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
     loading.join()
     inside, around = _compare(located, target, built)
     damaged = tuple(finding for finding in inside if finding.kind in _DAMAGED)
-    if damaged and choices.backend not in _OWN_CLIENTS:
+    if damaged and choices.backend not in CLIENTS:
         subjects = sorted({printable(finding.subject) for finding in damaged})
         on_event(Note(text=f"changed since it was installed: {', '.join(subjects[:8])}; installed anew"))
         built = make(target, damaged, on_event)
         inside, around = _compare(located, target, built)
-    return Created(located=located, target=target, built=built, python=inside, machine=around)
+    conda = _for_this_machine(located)
+    return Created(located=located, target=target, built=built, python=inside, machine=around, conda=conda)
 
 
 _Maker = Callable[[Path, "tuple[Finding, ...]", "Callable[[Event], None]"], "Built"]
 """Makes the environment at a path; what of it was found to be changed is installed anew."""
+
+
+def _for_this_machine(located: Located) -> ForPlatform | None:
+    from envsync.host import conda_subdir
+    from envsync.lock.conda.platforms import packages_for
+
+    lock = located.lock.snapshot
+    return packages_for(lock, conda_subdir()) if lock.conda_environment is not None else None
 
 
 def _identity(located: Located) -> LockIdentity:
@@ -151,12 +162,10 @@ def _conda_options(located: Located, choices: Choices, backend: CondaBackend) ->
     from envsync.conda_config.settings import load_conda_settings, with_channels
     from envsync.conda_config.terms import check_terms
 
-    environment = located.lock.snapshot.conda_environment
-    assert environment is not None  # noqa: S101 - only called where there is one
     home = Path.home()
     settings = load_conda_settings(os.environ, home)
-    if choices.channels:
-        channels = tuple(dict.fromkeys(package.channel for package in environment.packages))
+    if choices.channels and (wanted := _for_this_machine(located)) is not None:
+        channels = tuple(dict.fromkeys(package.channel for package in wanted.packages))
         settings = with_channels(settings, choices.channels, channels)
     return CondaOptions(
         backend=backend,
@@ -168,21 +177,59 @@ def _conda_options(located: Located, choices: Choices, backend: CondaBackend) ->
 
 
 def plan_update_of_base(located: Located, choices: Choices) -> BaseUpdate:
-    """What ``conda env update -n base`` with a lock would change; nothing is changed.
+    """What ``conda env update`` of base with a lock would change; nothing is changed.
 
     Raises:
         UsageError: the lock has no conda environment, or a choice does not go with it.
-        BuildError: there is no conda here.
+        BuildError: there is no conda here, or the terms of a channel that it would ask are not accepted.
+        UnsafeValueError: the lock has what is no channel.
     """
     from envsync.build.conda.base import plan_base_update
 
     reference = located.lock.reference
     if located.lock.snapshot.conda_environment is None:
         raise UsageError(f"--update-base: for conda environments; {reference} has none")
+    update = plan_base_update(located.lock.snapshot, client_for_base(choices))
+    if update.changes:
+        _check_terms_for_base(located.lock.snapshot.conda_environment)
+    return update
+
+
+def client_for_base(choices: Choices) -> BaseClient:
+    """Which client updates base.
+
+    Raises:
+        UsageError: a choice does not go with it.
+    """
+    if choices.python is not None:
+        raise UsageError("--python: not with --update-base: Python is one of the lock's packages")
+    if choices.channels:
+        raise UsageError(
+            "--channel: not with --update-base: your conda takes packages from where its own configuration says",
+            hint="Name a mirror in .condarc: default_channels, channel_alias or custom_channels",
+        )
     match choices.backend or "conda":
         case "conda" | "mamba" as client:
-            return plan_base_update(located.lock.snapshot, client)
+            return client
     raise UsageError(f"--backend {choices.backend}: cannot update base (expected conda or mamba)")
+
+
+def _check_terms_for_base(environment: CondaEnvironment) -> None:
+    """As :func:`create_environment` does; of channels that are only named, too: a solver asks all of them."""
+    from envsync.channels import DEFAULT_CHANNELS, DEFAULTS, channel_url
+    from envsync.conda_config.settings import load_conda_settings
+    from envsync.conda_config.terms import terms_error, unaccepted
+    from envsync.lock.conda.grammar import channels
+
+    home = Path.home()
+    settings = load_conda_settings(os.environ, home)
+    asked = dict.fromkeys(package.channel for package in environment.packages)
+    for name in channels(environment):
+        # main and r: what it means now, other than on Windows
+        asked |= dict.fromkeys(DEFAULT_CHANNELS[:2] if name == DEFAULTS else (channel_url(name),))
+    places = (place for channel in asked for place in settings.places(channel))
+    if waiting := unaccepted(places, os.environ, home, accept_terms=settings.accept_terms):
+        raise terms_error(waiting, option=False)
 
 
 def _load_what_compares() -> None:

@@ -56,7 +56,7 @@ MAY_IMPORT = {
     "solve": {"conda_config", "drift", "lock"},
     "pull": {"lock", "solve", "take"},
     "locate": {"lock", "official", "pull", "take"},
-    "create": {"build", "conda_config", "drift", "local", "locate", "lock", "take"},
+    "create": {"build", "conda_config", "drift", "host", "local", "locate", "lock", "take"},
     "diff": {"build", "drift", "local", "locate", "lock", "settings", "take"},
 }
 OWNERS = {

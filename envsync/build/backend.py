@@ -58,14 +58,14 @@ class Backend(Protocol):
 
 
 def check_is_environment(env: Path) -> None:
-    """Make sure that uv and pip install into ``env``: without its ``pyvenv.cfg`` they would take the base for it.
+    """Make sure that uv and pip install into ``env``: without what makes it one they would take the base for it.
 
     Raises:
-        BuildError: it is gone.
+        BuildError: that is gone.
     """
     if not (env / "pyvenv.cfg").is_file() and not (env / "conda-meta").is_dir():
         raise BuildError(
-            f"{env}: its pyvenv.cfg is gone, so that what is installed would go into the base interpreter",
+            f"{env}: no environment (expected pyvenv.cfg, or conda-meta, in it): what is installed would go elsewhere",
             hint="Something removes files while envsync works. Nothing was changed; try again.",
         )
 

@@ -31,7 +31,8 @@ from envsync.writing import discard_leftovers, replace_folder, staged_folder, wr
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
-_TWO_HOURS = 7200.0
+TWO_HOURS = 7200.0
+"""Seconds; enough for the largest environment on a slow line."""
 
 
 class BuildOptions(Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ class BuildOptions(Struct, frozen=True, kw_only=True):
     """Only what the cache has."""
     damaged: frozenset[NormalizedName] = frozenset()
     """Distributions to install anew although name and version are right: their files are not what was installed."""
-    timeout: float = _TWO_HOURS
+    timeout: float = TWO_HOURS
     """Seconds, for each run of uv or pip."""
 
 

@@ -60,7 +60,7 @@ UpdateBase = Annotated[
         help="Instead of ENV: have your conda update its base environment; says what would change, and asks.",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before base is updated.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="With --update-base: do not ask.")]
 
 
 def create(
@@ -81,15 +81,19 @@ def create(
     A virtual environment; of an image whose Python is conda's, a conda environment, which needs no conda here.
 
     All or nothing: what was there before stays until the new environment is complete. Only environments that envsync
-    made are replaced.
+    made are replaced; conda's base is updated, by your conda, with --update-base only.
     """
-    from envsync.create import Choices, create_environment
+    from envsync.create import Choices, client_for_base, create_environment
     from envsync.locate import locate_lock
     from envsync.report.created import render_created, render_source
     from envsync.take import Progress as PullProgress
 
     target = _target(env, name, base=base)
     choices = Choices(python=python, backend=backend, channels=tuple(channel or ()))
+    if base:
+        client_for_base(choices)
+    elif yes:
+        raise UsageError("--yes: only with --update-base, as nothing else asks")
     with Progress() as progress:
         located = locate_lock(
             image,

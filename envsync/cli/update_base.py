@@ -10,12 +10,11 @@ import typer
 from envsync.cli import console
 from envsync.cli.progress import Progress
 from envsync.errors import UsageError
+from envsync.redaction import printable
 
 if TYPE_CHECKING:
     from envsync.create import Choices
     from envsync.locate import Located
-
-_TWO_HOURS = 7200.0
 
 
 def update_base(located: Located, choices: Choices, *, ask: bool) -> int:
@@ -38,8 +37,7 @@ def update_base(located: Located, choices: Choices, *, ask: bool) -> int:
             console.say("nothing was changed")
             return 1
     with Progress() as progress:
-        progress.step(f"{update.client} env update --name base")
-        file = located.lock.path / "environment.yml"
-        base.update_base(update, file, timeout=_TWO_HOURS, on_line=progress.detail)
-    console.say(f"updated: {update.prefix}")
+        progress.step(f"{update.client} env update --prefix {printable(str(update.prefix))}")
+        base.update_base(located.lock.snapshot, update, on_line=progress.detail)
+    console.say(f"updated: {printable(str(update.prefix))}")
     return 0

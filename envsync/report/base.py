@@ -13,10 +13,10 @@ _SHOWN = 30
 def render_base_update(update: BaseUpdate) -> str:
     """What would be new, what replaced, and what stays."""
     if not update.changes:
-        return f"{update.prefix}: all that the lock has is there; nothing to change\n"
+        return f"{printable(str(update.prefix))}: all that the lock has is there; nothing to change\n"
     new = sum(change.old is None for change in update.changes)
     lines = [
-        f"{update.client} env update --name base would change {update.prefix}:",
+        f"{update.client} env update would change base, {printable(str(update.prefix))}:",
         f"  {len(update.changes) - new} replaced, {new} new, {update.same} there already, {update.others} others stay",
         *(line for change in update.changes[:_SHOWN] for line in _change(change)),
     ]

@@ -10,7 +10,7 @@ from itertools import groupby
 from envsync.create import Created
 from envsync.drift.finding import Finding, Kind
 from envsync.locate import Located
-from envsync.model import ImageSource, ListSource, Snapshot
+from envsync.model import ImageSource, ListSource
 from envsync.names import normalized
 from envsync.redaction import printable
 
@@ -76,7 +76,7 @@ def _published(located: Located, source: ListSource) -> Iterator[str]:
 
 def render_created(created: Created, width: int) -> str:
     """How many distributions are identical, which are not, and what the machine lacks."""
-    snapshot, built = created.located.lock.snapshot, created.built
+    built = created.built
     target = shlex.quote(str(created.target))
     work = ", ".join(
         f"{count} {what}"
@@ -88,7 +88,7 @@ def render_created(created: Created, width: int) -> str:
         if count
     )
     lines = [
-        f"{_identical(created)} {_alike(snapshot)} in {created.target}",
+        f"{_identical(created)} {_alike(created)} in {created.target}",
         f"  Python {built.python.version}{f'; {work}' if work else ''}",
     ]
     lines += [line for finding in created.python[:_SHOWN] for line in _difference(finding, width)]
@@ -108,14 +108,16 @@ def _identical(created: Created) -> str:
     same, all_of_them = len(distributions - differing), len(distributions)
     if environment is None:
         return f"{same} of {all_of_them} distributions"
-    packages = {package.name for package in environment.packages}
+    packages = {package.name for package in created.conda.packages} if created.conda is not None else set()
     others = {f.subject for f in created.python if f.kind in _CONDA}
     beside = f" and {same} of {all_of_them} pip distributions" if distributions else ""
     return f"{len(packages - others)} of {len(packages)} conda packages{beside}"
 
 
-def _alike(snapshot: Snapshot) -> str:
-    return "as listed" if isinstance(snapshot.source, ListSource) else "identical"
+def _alike(created: Created) -> str:
+    if created.conda is not None and created.conda.solved is not None:
+        return f"as solved for {printable(created.conda.subdir)}"
+    return "as listed" if isinstance(created.located.lock.snapshot.source, ListSource) else "identical"
 
 
 def _difference(finding: Finding, width: int) -> Iterator[str]:

@@ -545,5 +545,5 @@ def test_an_environment_without_its_pyvenv_cfg_never_reaches_the_base(backend: s
 
 
 def test_nothing_is_installed_into_what_is_no_venv(tmp_path: Path) -> None:
-    with pytest.raises(BuildError, match=r"its pyvenv\.cfg is gone"):
+    with pytest.raises(BuildError, match=r"no environment \(expected pyvenv\.cfg, or conda-meta, in it\)"):
         check_is_environment(tmp_path)

@@ -66,6 +66,16 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["create"], "create: expected one of ENV, the folder of the environment, --name NAME, and --update-base"),
         (["create", ".c", "--name", "c"], "create: expected one of ENV"),
         (["create", ".c", "--update-base"], "create: expected one of ENV"),
+        (["create", ".c", "--yes"], "--yes: only with --update-base, as nothing else asks"),
+        (
+            ["create", "--update-base", "--channel", "https://a.example.org/main"],
+            "--channel: not with --update-base: your conda takes packages from where its own configuration says",
+        ),
+        (
+            ["create", "--update-base", "--python", "3.1"],
+            "--python: not with --update-base: Python is one of the lock's packages",
+        ),
+        (["create", "--update-base", "--backend", "uv"], "--backend uv: cannot update base (expected conda or mamba)"),
         (["create", "--name", "base"], "--name base: reserved (expected a name of its own)"),
         (["create", "--name", "a/b"], "--name a/b: not the name of an environment"),
         (["diff"], "no environment is active, and there is none at .venv or .conda"),

@@ -8,10 +8,11 @@ import shutil
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from envsync.lock.store import write_lock
-from tests.build.conda.making import install_original, lock_of
+from envsync.lock.store import read_lock, write_lock
+from tests.build.conda.making import install_original, lock_of, with_packages
 from tests.end_to_end.program import environment, envsync
 from tests.imagekit.conda_channel import serve
 
@@ -29,7 +30,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(folder / "image" / "conda-meta", base / "conda-meta")
     (base / "conda-meta" / "six-1.16.0-pyhd3eb1b0_0.json").unlink()
     (base / "bin").mkdir()
-    (base / "bin" / "conda").write_text('#!/bin/sh\necho "$@" > "$(dirname "$0")/asked"\n')
+    (base / "bin" / "conda").write_text(
+        '#!/bin/sh\ncp "$6" "$(dirname "$0")/given"\necho "$@" > "$(dirname "$0")/asked"\n'
+    )
     (base / "bin" / "conda").chmod(0o755)
     return folder
 
@@ -66,8 +69,7 @@ def test_it_asks_and_does_nothing_before(folder: Path) -> None:
     assert "nothing was changed" in output
     status, output = answered(folder, "y")
     assert status == 0, output
-    file = "lockfiles/acme/conda/1/environment.yml"
-    assert note.read_text() == f"env update --name base --file {file}\n"
+    assert note.read_text().startswith(f"env update --prefix {folder / 'conda'} --file ")
 
 
 def test_nobody_to_ask(folder: Path) -> None:
@@ -81,3 +83,41 @@ def test_nobody_to_ask(folder: Path) -> None:
     result = envsync("create", "--update-base", "--yes", cwd=folder, **conda)
     assert result.status == 0, result.said
     assert (folder / "conda" / "bin" / "asked").exists()
+
+
+def test_an_edited_file_is_not_what_was_shown(folder: Path) -> None:
+    lock = folder / "edited" / "acme" / "conda" / "1"
+    shutil.copytree(folder / "lockfiles" / "acme" / "conda" / "1", lock)
+    file = lock / "environment.yml"
+    before = file.read_text()
+    file.write_text(f"{before}  - evil\n")
+    conda = {"CONDA_EXE": str(folder / "conda" / "bin" / "conda")}
+    result = envsync("create", "--update-base", "--yes", "--lockfiles", "edited", cwd=folder, **conda)
+    assert result.status == 0, result.said
+    assert "edited by hand: environment.yml; create goes by snapshot.json alone" in result.err
+    assert (folder / "conda" / "bin" / "given").read_text() == before
+
+
+@pytest.mark.parametrize("channels", [(), ("conda-forge", "defaults")])
+def test_terms_of_service_are_the_users_to_accept(channels: tuple[str, ...], folder: Path, tmp_path: Path) -> None:
+    snapshot = read_lock(folder / "lockfiles" / "acme" / "conda" / "1").snapshot
+    if channels:
+        environment = msgspec.structs.replace(snapshot.conda[0], channels=channels)
+        snapshot = msgspec.structs.replace(snapshot, conda=(environment,))
+    else:
+        main = "https://repo.anaconda.com/pkgs/main"
+        snapshot = with_packages(snapshot, lambda package: msgspec.structs.replace(package, channel=main))
+    write_lock(tmp_path / "lockfiles" / "acme" / "conda" / "1", snapshot)
+    note = folder / "conda" / "bin" / "asked"
+    note.unlink(missing_ok=True)
+    user = {"CONDA_EXE": str(folder / "conda" / "bin" / "conda"), "HOME": str(tmp_path)}
+    result = envsync("create", "--update-base", "--yes", cwd=tmp_path, **user)
+    assert result.status == 2, result.said
+    assert "error: https://repo.anaconda.com/pkgs/main" in result.err
+    assert ": the terms of service of Anaconda are not accepted (expected before anything is fetched)" in result.err
+    assert "--channel URL" not in result.err
+    assert not note.exists()
+    user["CONDA_PLUGINS_AUTO_ACCEPT_TOS"] = "yes"
+    result = envsync("create", "--update-base", "--yes", cwd=tmp_path, **user)
+    assert result.status == 0, result.said
+    assert note.exists()

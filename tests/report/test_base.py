@@ -18,7 +18,7 @@ def test_what_would_change() -> None:
         Change(name="idna", old="2.8", new="3.6", by_pip=True),
     )
     assert render_base_update(update(*changes)) == (
-        "conda env update --name base would change /opt/conda:\n"
+        "conda env update would change base, /opt/conda:\n"
         "  2 replaced, 1 new, 7 there already, 40 others stay\n"
         "  ~ numpy  1.15.0 py37_0 -> 1.16.2 py37h7e9f1db_0\n"
         "  + six  1.12.0 py37_0\n"

@@ -9,10 +9,12 @@ from envsync.build.venv import Built
 from envsync.create import Created
 from envsync.drift.finding import Finding
 from envsync.locate import Located
+from envsync.lock.conda.platforms import packages_for
 from envsync.lock.store import Lock
 from envsync.model import Doubt, ListSource, Snapshot
 from envsync.report.created import render_created, render_source
 from tests.factory import distribution, snapshot
+from tests.lock.conda.test_solved import ARM, with_solved
 
 PYTHON = LocalPython(
     path=Path("/usr/bin/python3.9"), version="3.9.18", implementation="cpython", abi="cp39", exact=True
@@ -104,3 +106,18 @@ def test_a_list_is_matched_as_listed_and_says_nothing_of_the_machine() -> None:
     text = render_created(created(one), 80)
     assert text.startswith("1 of 1 distributions as listed in .venv\n")
     assert "this machine" not in text
+
+
+def test_what_was_solved_is_counted_where_it_was_made() -> None:
+    """The lock's image has other packages, and more of them."""
+    one = with_solved(ARM)
+    pip = {d.name for d in one.distributions if d.conda is None}
+    beside = f" and {len(pip)} of {len(pip)} pip distributions" if pip else ""
+    solved = msgspec.structs.replace(created(one), conda=packages_for(one, "osx-arm64"))
+    assert render_created(solved, 80).startswith(f"3 of 3 conda packages{beside} as solved for osx-arm64 in .venv\n")
+    build = finding("conda-package-build", "zlib", expected="1.2.11 h9_0", actual="1.2.11 h9_1")
+    differing = msgspec.structs.replace(created(one, build), conda=packages_for(one, "osx-arm64"))
+    assert render_created(differing, 80).startswith("2 of 3 conda packages")
+    count = len(one.conda[0].packages)
+    own = msgspec.structs.replace(created(one), conda=packages_for(one, "linux-64"))
+    assert render_created(own, 80).startswith(f"{count} of {count} conda packages{beside} identical in .venv\n")

@@ -1,4 +1,4 @@
-"""Updating conda's own base environment to a lock, as ``conda env update -n base``: what it changes, and doing it.
+"""Updating conda's own base environment to a lock, by ``conda env update``: what it changes, and doing it.
 
 https://docs.conda.io/projects/conda/en/stable/commands/env/update.html. What a lock does not have stays.
 """
@@ -6,18 +6,22 @@ https://docs.conda.io/projects/conda/en/stable/commands/env/update.html. What a 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Literal
 
 from msgspec import Struct
 
 from envsync.build.conda.own_client import client_error, find_client, run_client
 from envsync.build.conda.state import read_distributions, read_records
+from envsync.build.venv import TWO_HOURS
 from envsync.conda_config.condarc import conda_root
 from envsync.errors import BuildError
+from envsync.lock.conda.environment_yml import render_environment
 from envsync.model import Snapshot
 from envsync.names import normalized
+from envsync.redaction import printable
 
 BaseClient = Literal["conda", "mamba"]
 
@@ -50,15 +54,10 @@ def plan_base_update(lock: Snapshot, client: BaseClient) -> BaseUpdate:
     """Compare the base environment of the user's conda with a lock; nothing is changed.
 
     Raises:
-        BuildError: no conda here, or its base environment cannot be found.
+        BuildError: no conda here, or its base environment cannot be found, or more than one could be meant.
     """
     program = find_client(client, os.environ)
-    prefix = conda_root(os.environ) or program.resolve().parent.parent
-    if not (prefix / "conda-meta").is_dir():
-        raise BuildError(
-            f"{prefix}: no base environment (expected conda-meta in it)",
-            hint="Say where conda is: CONDA_EXE=PATH/bin/conda",
-        )
+    prefix = _base_of(program, client, os.environ)
     records = read_records(prefix)
     have = {name: f"{one.package.version} {one.package.build}" for name, one in records.items()}
     environment = lock.conda_environment
@@ -76,6 +75,30 @@ def plan_base_update(lock: Snapshot, client: BaseClient) -> BaseUpdate:
     )
 
 
+def _base_of(program: Path, client: BaseClient, environ: Mapping[str, str]) -> Path:
+    """The environment that the client is installed in, which has to be conda's own; a wrapper is in none."""
+    own, root = program.resolve().parent.parent, conda_root(environ)
+    if root is not None and own != root.resolve() and _is_prefix(own) and _is_prefix(root):
+        beside = "" if client == "conda" else f" {client.upper()}_EXE=PATH/bin/{client}"
+        without = ", and no CONDA_ROOT" if environ.get("CONDA_ROOT") else ""
+        raise BuildError(
+            f"{printable(str(program))}: is in another environment than conda's base, {printable(str(root))}"
+            " (expected the same)",
+            hint=f"Say which is meant: CONDA_EXE=PATH/bin/conda{beside}{without}",
+        )
+    prefix = own if root is None or _is_prefix(own) else root
+    if not _is_prefix(prefix):
+        raise BuildError(
+            f"{printable(str(prefix))}: no base environment (expected conda-meta in it)",
+            hint="Say where conda is: CONDA_EXE=PATH/bin/conda",
+        )
+    return prefix
+
+
+def _is_prefix(folder: Path) -> bool:
+    return (folder / "conda-meta").is_dir()
+
+
 def _changes(have: dict[str, str], want: dict[str, str], *, by_pip: bool = False) -> tuple[Change, ...]:
     return tuple(
         Change(name=name, old=have.get(name), new=new, by_pip=by_pip)
@@ -84,13 +107,25 @@ def _changes(have: dict[str, str], want: dict[str, str], *, by_pip: bool = False
     )
 
 
-def update_base(update: BaseUpdate, environment_yml: Path, *, timeout: float, on_line: Callable[[str], None]) -> None:
+def update_base(
+    lock: Snapshot, update: BaseUpdate, *, timeout: float = TWO_HOURS, on_line: Callable[[str], None]
+) -> None:
     """Run the user's own client on its base environment.
 
+    Args:
+        lock: what the update was planned from; the environment.yml beside it may have been edited since.
+        update: of :func:`plan_base_update`.
+        timeout: seconds.
+        on_line: called with each line that it prints to stderr, without credentials.
+
     Raises:
+        UnsafeValueError: a value of the lock would be more than one entry of environment.yml.
         BuildError: it failed; the last lines of its output say more. What it had changed by then stays changed.
     """
-    command: list[str | Path] = [update.program, "env", "update", "--name", "base", "--file", environment_yml]
-    done = run_client(command, update.client, timeout=timeout, on_line=on_line)
+    with TemporaryDirectory(prefix="envsync-") as folder:
+        file = Path(folder) / "environment.yml"  # conda tells what a file is by its name
+        file.write_text(render_environment(lock), encoding="utf-8")
+        command: list[str | Path] = [update.program, "env", "update", "--prefix", update.prefix, "--file", file]
+        done = run_client(command, update.client, timeout=timeout, on_line=on_line)
     if done.returncode:
         raise client_error(f"{update.client} env update", f"{done.stdout}\n{done.stderr}", done.returncode)

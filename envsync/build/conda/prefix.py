@@ -43,7 +43,7 @@ from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan, make_p
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
-from envsync.build.venv import Built, difference
+from envsync.build.venv import TWO_HOURS, Built, difference
 from envsync.conda_config.network import Network
 from envsync.errors import BuildError
 from envsync.host import conda_subdir
@@ -54,8 +54,7 @@ from envsync.names import normalized
 from envsync.redaction import printable
 from envsync.writing import WriteError, discard_leftovers, replace_folder, staged_folder, write_file
 
-CondaBackend = Literal["rattler", "conda", "mamba", "micromamba"]
-_TWO_HOURS = 7200.0
+CondaBackend = Literal["rattler", Client]
 
 
 class CondaOptions(Struct, frozen=True, kw_only=True):
@@ -73,7 +72,7 @@ class CondaOptions(Struct, frozen=True, kw_only=True):
     """Make it from nothing: the files there are not what they were."""
     damaged: frozenset[str] = frozenset()
     """Normalised names of distributions whose files are not what was installed: uv's cache may be spoilt too."""
-    timeout: float = _TWO_HOURS
+    timeout: float = TWO_HOURS
     """Seconds, for each run of another program."""
     patience: float = PATIENCE
     """Seconds in which nothing at all happens with the packages."""
