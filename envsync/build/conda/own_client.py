@@ -37,6 +37,7 @@ _ENVIRONMENT: Mapping[str, str | None] = {
     "CONDA_NUMBER_CHANNEL_NOTICES": "0",  # would be fetched, from all channels of .condarc
     "CONDA_REGISTER_ENVS": "false",  # done once it is in its place
     "MAMBA_NO_BANNER": "1",
+    "MAMBA_ALWAYS_YES": "true",  # envsync asks itself, where there is something to ask
     "NO_COLOR": "1",
 }
 
