@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Literal
@@ -21,7 +21,7 @@ from envsync.redaction import printable
 if TYPE_CHECKING:
     from envsync.build.conda.base import BaseClient, BaseUpdate
     from envsync.build.conda.prefix import CondaBackend, CondaOptions
-    from envsync.build.events import Event
+    from envsync.build.events import Event, Note
     from envsync.build.venv import Built
     from envsync.drift.finding import Finding, Kind
     from envsync.lock.conda.platforms import ForPlatform
@@ -75,9 +75,6 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
         BuildError: nothing was changed; the message names the distribution, package or place.
         WriteError: the place cannot be written.
     """
-    from envsync.build.conda.own_client import CLIENTS
-    from envsync.build.events import Note
-
     make = _conda_maker(located, choices) if located.lock.snapshot.conda_environment else _venv_maker(located, choices)
     loading = Thread(target=_load_what_compares, daemon=True)
     loading.start()
@@ -85,13 +82,19 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
     loading.join()
     inside, around = _compare(located, target, built)
     damaged = tuple(finding for finding in inside if finding.kind in _DAMAGED)
-    if damaged and choices.backend not in CLIENTS:
-        subjects = sorted({printable(finding.subject) for finding in damaged})
-        on_event(Note(text=f"changed since it was installed: {', '.join(subjects[:8])}; installed anew"))
+    if damaged and choices.backend not in ("conda", "mamba", "micromamba"):
+        on_event(_installed_anew(damaged))
         built = make(target, damaged, on_event)
         inside, around = _compare(located, target, built)
     conda = _for_this_machine(located)
     return Created(located=located, target=target, built=built, python=inside, machine=around, conda=conda)
+
+
+def _installed_anew(damaged: Sequence[Finding]) -> Note:
+    from envsync.build.events import Note
+
+    subjects = sorted({printable(finding.subject) for finding in damaged})
+    return Note(text=f"changed since it was installed: {', '.join(subjects[:8])}; installed anew")
 
 
 _Maker = Callable[[Path, "tuple[Finding, ...]", "Callable[[Event], None]"], "Built"]

@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from msgspec import Struct
 
@@ -23,7 +23,6 @@ from envsync.process import Completed, run
 from envsync.redaction import printable
 
 Client = Literal["conda", "mamba", "micromamba"]
-CLIENTS: tuple[Client, ...] = get_args(Client)
 
 EXPLICIT = "explicit.txt"
 """How the list must be called: conda tells what a file is by its name."""
