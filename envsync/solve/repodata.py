@@ -63,7 +63,10 @@ class Repodata:
         Raises:
             SolveError: names the channel that cannot be read.
         """
-        gateways = [_gateway(places, network, cache, shards=shards) for shards in (True, False)]
+        # An index of shards may name another place, which would be sent the login: CEP 16.
+        open_to_all = all(without_user(place) == place for found in places.values() for place in found)
+        kinds = (True, False) if open_to_all else (False,)
+        gateways = [_gateway(places, network, cache, shards=shards) for shards in kinds]
         sources: dict[str, str] = {}
         records: list[RepoDataRecord] = []
         names = sorted(filter(_is_name, {package.name for package in packages}))
