@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import os
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -101,25 +101,41 @@ def run(contender: Contender) -> Sample:
     return Sample(wall=wall, cpu=cpu, memory=memory)
 
 
+_LAUNCHER = """
+import os, sys, time
+told, words = int(sys.argv[1]), sys.argv[2:]
+started = time.perf_counter()
+process = os.posix_spawnp(words[0], words, os.environ)
+_, status, usage = os.wait4(process, 0)
+seconds = time.perf_counter() - started
+busy = usage.ru_utime + usage.ru_stime
+os.write(told, repr((seconds, busy, usage.ru_maxrss, os.waitstatus_to_exitcode(status))).encode())
+"""
+"""Starts a process from a small one: to the kernel, the memory of a process is at least that of who started it."""
+
+
 def _run_process(command: Sequence[str], contender: Contender) -> tuple[float, float, int]:
     read, write = os.pipe()
-    started = time.perf_counter()
+    answer, told = os.pipe()
     process = subprocess.Popen(
-        command,
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(told), *command],
         cwd=contender.cwd,
         env={**os.environ, **contender.env},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=write,
+        pass_fds=(told,),
     )
     os.close(write)
-    with os.fdopen(read, "rb") as stream:
-        told = stream.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in contender.allowed:
-        tail = told.decode(errors="replace")[-2000:]
-        raise BenchError(f"{contender.name}: {' '.join(command)}: exit status {process.returncode}\n{tail}")
+    os.close(told)
+    with os.fdopen(read, "rb") as stream, os.fdopen(answer) as measured:
+        output = stream.read().decode(errors="replace")
+        figures = measured.read()
+    process.wait()
+    if not figures:
+        raise BenchError(f"{contender.name}: {' '.join(command)}: cannot be started\n{output[-2000:]}")
+    seconds, busy, memory, status = ast.literal_eval(figures)
+    if status not in contender.allowed:
+        raise BenchError(f"{contender.name}: {' '.join(command)}: exit status {status}\n{output[-2000:]}")
     scale = 1 if sys.platform == "darwin" else 1024
-    return seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * scale
+    return seconds, busy, memory * scale
