@@ -6,6 +6,7 @@ to it where it installs.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import chain
 
@@ -69,6 +70,19 @@ def _placed(entry: PathEntry, inside: str | None) -> PathEntry:
         if folder is not None and entry.path.startswith(start):
             return replace(entry, path=folder + entry.path.removeprefix(start))
     return entry
+
+
+_SITE_PACKAGES = re.compile(r"^lib/python[0-9.]+/site-packages(?=/|$)")
+
+
+def folder_in_package(folder: str) -> str:
+    """Where a ``noarch: python`` package has the files of a folder of the prefix: the other way round.
+
+    https://docs.conda.io/projects/conda-build/en/stable/resources/define-metadata.html#architecture-independent-packages
+    """
+    if folder == "bin":
+        return "python-scripts"
+    return _SITE_PACKAGES.sub("site-packages", folder, count=1)
 
 
 def brought(entries: Iterable[PathEntry]) -> list[PathEntry]:

@@ -8,10 +8,11 @@ from pathlib import Path
 import msgspec
 
 from envsync import __version__
-from envsync.build.plan import NotReproducible
+from envsync.build.plan import NotReproducible, Plan
 from envsync.errors import LockError, ReferenceSyntaxError
 from envsync.model import ImageSource, ListSource, Record, Snapshot
 from envsync.reference import Digest
+from envsync.writing import write_file
 
 MARKER_NAME = "envsync.json"
 MARKER_SCHEMA = 1
@@ -111,6 +112,23 @@ def parse_marker(data: bytes) -> Marker:
         return msgspec.json.decode(data, type=Marker, dec_hook=_decode)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise LockError(f"damaged: {error}") from error
+
+
+def keep_marker(env: Path, marker: Marker) -> None:
+    """Write the marker of an environment that is otherwise as it should be; nothing where it says the same already.
+
+    Raises:
+        WriteError: it cannot be written.
+    """
+    data = encode_marker(marker)
+    if (env / MARKER_NAME).read_bytes() != data:
+        write_file(env / MARKER_NAME, data)
+
+
+def found_lacking(old: Marker, lock_id: LockIdentity, plan: Plan) -> tuple[NotReproducible, ...]:
+    """What no index had when the environment was made, as far as it was made from the same lock."""
+    known = old.not_reproducible if old.lock.snapshot == lock_id.snapshot else ()
+    return tuple(one for one in known if one not in plan.not_reproducible)
 
 
 def encode_marker(marker: Marker) -> bytes:

@@ -8,6 +8,7 @@ treats specially (white space, ``${VARIABLES}``, fragments).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from msgspec import Struct
@@ -73,6 +74,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     def makeable(self) -> tuple[FromIndex | FromUrl, ...]:
         """What is to be installed."""
         return tuple(part for part in self.parts if not isinstance(part, NotReproducible))
+
+    def makeable_without(self, lacking: Iterable[NotReproducible]) -> tuple[FromIndex | FromUrl, ...]:
+        """What is to be installed, but for what no index turned out to have."""
+        absent = {normalized(one.name) for one in lacking}
+        return tuple(part for part in self.makeable if normalized(part.name) not in absent)
 
     @property
     def not_reproducible(self) -> tuple[NotReproducible, ...]:

@@ -18,7 +18,7 @@ from envsync.build.clone import clone
 from envsync.build.events import Event, InterpreterFound
 from envsync.build.installed import Installed, is_satisfied, read_installed
 from envsync.build.interpreter import LocalPython, find_interpreter
-from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker
+from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker, found_lacking, keep_marker
 from envsync.build.pip import Pip
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan, make_plan
 from envsync.build.relocate import relocate
@@ -26,7 +26,7 @@ from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
 from envsync.model import Snapshot
 from envsync.names import normalized
-from envsync.writing import discard_leftovers, replace_folder, staged_folder, write_file
+from envsync.writing import discard_leftovers, replace_folder, staged_folder
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
@@ -139,16 +139,13 @@ class _Job(Struct, frozen=True, kw_only=True):
     def update(self, old: Marker) -> Built:
         """Change what differs, or nothing."""
         discard_leftovers(self.place / MARKER_NAME)
-        known = old.not_reproducible if old.lock.snapshot == self.lock_id.snapshot else ()
-        lacking = tuple(one for one in known if one not in self.plan.not_reproducible)
+        lacking = found_lacking(old, self.lock_id, self.plan)
         absent = {normalized(one.name) for one in lacking}
-        wanted = tuple(part for part in self.plan.makeable if normalized(part.name) not in absent)
+        wanted = self.plan.makeable_without(lacking)
         change = difference(wanted, read_installed(self.place))
         change = msgspec.structs.replace(change, stale=change.stale | (self.options.damaged - change.missing - absent))
         if not change:
-            marker = encode_marker(self._marker(lacking))
-            if (self.place / MARKER_NAME).read_bytes() != marker:
-                write_file(self.place / MARKER_NAME, marker)
+            keep_marker(self.place, self._marker(lacking))
             return self._built(wanted, lacking, change)
         with staged_folder(self.place) as staging:
             clone(self.place, staging)

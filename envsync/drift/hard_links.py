@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-_SITE_PACKAGES = re.compile(r"^lib/python[0-9.]+/site-packages(?=/|$)")
+from envsync.paths_data import folder_in_package
 
 
 class HardLinks:
@@ -35,7 +34,7 @@ class HardLinks:
         def is_linked(path: str) -> bool:
             folder, _, name = path.rpartition("/")
             if (pair := pairs.get(folder)) is None:
-                there = _in_package(folder) if noarch else folder
+                there = folder_in_package(folder) if noarch else folder
                 pair = pairs[folder] = self._in(f"{self._prefix}/{folder}"), self._in(f"{source}/{there}")
             here, original = pair
             return name in here and here[name] == original.get(name)
@@ -60,13 +59,3 @@ def _on_one_device(one: str, other: str) -> bool:
         return Path(one).stat().st_dev == Path(other).stat().st_dev
     except OSError:
         return False
-
-
-def _in_package(folder: str) -> str:
-    """Where a package that suits any Python has the files of a folder.
-
-    https://docs.conda.io/projects/conda-build/en/stable/resources/define-metadata.html#architecture-independent-packages
-    """
-    if folder == "bin":
-        return "python-scripts"
-    return _SITE_PACKAGES.sub("site-packages", folder, count=1)

@@ -38,8 +38,8 @@ from envsync.build.conda.state import (
 )
 from envsync.build.events import Event, InterpreterFound, Line, Note
 from envsync.build.interpreter import LocalPython
-from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan, make_plan
+from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker, found_lacking, keep_marker
+from envsync.build.plan import NotReproducible, Plan, make_plan
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
@@ -52,7 +52,7 @@ from envsync.lock.conda.platforms import packages_for, platforms
 from envsync.model import CondaEnvironment, CondaPackage, Snapshot
 from envsync.names import normalized
 from envsync.redaction import printable
-from envsync.writing import WriteError, discard_leftovers, replace_folder, staged_folder, write_file
+from envsync.writing import WriteError, discard_leftovers, replace_folder, staged_folder
 
 CondaBackend = Literal["rattler", Client]
 
@@ -106,7 +106,8 @@ def create_conda(
     check_packages(packages)
     check_pinned(environment.pinned)
     plan = make_plan(_without_conda(lock))
-    options.check(tuple(dict.fromkeys(url for package in packages for url in options.places(package.channel))))
+    channels = dict.fromkeys(package.channel for package in packages)
+    options.check(tuple(dict.fromkeys(url for channel in channels for url in options.places(channel))))
     with exclusive(place):
         old = check_target(place)
         work = _Work(
@@ -177,16 +178,13 @@ class _Work(Struct, frozen=True, kw_only=True):
             return None
         discard_leftovers(self.place / MARKER_NAME)
         records = read_records(self.place)
-        known = old.not_reproducible if old.lock.snapshot == self.lock_id.snapshot else ()
-        lacking = tuple(one for one in known if one not in self.plan.not_reproducible)
-        wanted = self._present(lacking)
+        lacking = found_lacking(old, self.lock_id, self.plan)
+        wanted = self.plan.makeable_without(lacking)
         if not is_installed(self.packages, records) or difference(
             wanted, read_distributions(self.place, records).by_pip
         ):
             return None
-        marker = encode_marker(self._marker(lacking))
-        if (self.place / MARKER_NAME).read_bytes() != marker:
-            write_file(self.place / MARKER_NAME, marker)
+        keep_marker(self.place, self._marker(lacking))
         return self._built(lacking, unchanged=True)
 
     def make_anew(self, old: Marker | None) -> Built:
@@ -293,10 +291,6 @@ class _Work(Struct, frozen=True, kw_only=True):
             self.on_event(Note(text=problem))
         return self._built(lacking)
 
-    def _present(self, lacking: tuple[NotReproducible, ...]) -> tuple[FromIndex | FromUrl, ...]:
-        absent = {normalized(one.name) for one in lacking}
-        return tuple(part for part in self.plan.makeable if normalized(part.name) not in absent)
-
     def _marker(self, lacking: tuple[NotReproducible, ...]) -> Marker:
         return Marker(
             environment=str(self.place),
@@ -307,7 +301,7 @@ class _Work(Struct, frozen=True, kw_only=True):
         )
 
     def _built(self, lacking: tuple[NotReproducible, ...], *, unchanged: bool = False) -> Built:
-        present = self._present(lacking)
+        present = self.plan.makeable_without(lacking)
         count = len(self.packages) + len(present)
         return Built(
             path=self.place,
