@@ -23,6 +23,7 @@ FOUNDATION = {
     "process",
     "writing",
     "cache",
+    "contents",
     "__init__",
 }
 MAY_IMPORT = {
@@ -37,6 +38,7 @@ MAY_IMPORT = {
     "process": {"errors", "redaction"},
     "writing": {"errors"},
     "cache": {"errors", "writing"},
+    "contents": {"reference"},
     "image": set(),
     "rootfs": {"image"},
     "catalog": set(),
