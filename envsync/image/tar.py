@@ -268,6 +268,23 @@ class TarReader:
         """
         return read_contents(entry, self._read_exactly)
 
+    def pieces(self, entry: TarEntry) -> Iterator[memoryview]:
+        """The contents of a file that was yielded last, piece by piece, each valid until the next one is asked for.
+
+        Raises:
+            CorruptImageError: the archive ends before.
+        """
+        if entry.sparse is not None:
+            yield memoryview(self.read(entry))
+            return
+        done = 0
+        while done < entry.size:
+            view = self._source.at(entry.offset + done)[: entry.size - done]
+            if not len(view):
+                self._fail_truncated(entry.offset + entry.size - self._source.end())
+            done += len(view)
+            yield view
+
     def _read_exactly(self, offset: int, size: int) -> bytes:
         data = bytearray()
         while len(data) < size:

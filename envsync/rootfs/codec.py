@@ -10,10 +10,11 @@ from msgspec import Struct
 
 from envsync.image.compression import pack, unpack
 from envsync.model import Skipped
+from envsync.rootfs.digests import FileDigests
 from envsync.rootfs.names import LayerNames, PackedNames
 from envsync.rootfs.scan import LayerContents
 
-SCANNER = f"2-{sys.byteorder}"
+SCANNER = f"3-{sys.byteorder}"
 """To be raised with every change of what a scan finds, or of this encoding. Arrays are in the machine's byte order."""
 
 
@@ -24,6 +25,7 @@ class _Stored(Struct, kw_only=True, array_like=True):
     opaque: list[bytes]
     hard_links: list[int]
     kept: dict[int, bytes]
+    digests: tuple[bytes, bytes]
     undecodable: list[bytes]
     skipped: list[Skipped]
     skipped_more: int
@@ -38,6 +40,7 @@ def encode(contents: LayerContents) -> bytes:
         opaque=_as_bytes(contents.opaque),
         hard_links=contents.hard_links,
         kept=contents.kept,
+        digests=contents.digests.packed,
         undecodable=_as_bytes(contents.undecodable),
         skipped=contents.skipped,
         skipped_more=contents.skipped_more,
@@ -58,6 +61,7 @@ def decode(data: bytes, number: int) -> LayerContents | None:
             opaque=set(_as_text(stored.opaque)),
             hard_links=stored.hard_links,
             kept=stored.kept,
+            digests=FileDigests(*stored.digests),
             undecodable=_as_text(stored.undecodable),
             skipped=stored.skipped,
             skipped_more=stored.skipped_more,

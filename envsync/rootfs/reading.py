@@ -42,6 +42,7 @@ def read_rootfs(
     wanted: Callable[[str], bool],
     *,
     condense: Condense = lambda _path, _size: None,
+    hashed: Callable[[str], bool] = lambda _path: False,
     known: KnownLayers | None = None,
     on_progress: Callable[[LayerProgress], None] | None = None,
 ) -> Rootfs:
@@ -52,20 +53,23 @@ def read_rootfs(
         wanted: says of an absolute path (``/etc/os-release``) whether its contents will be read, so that they are
             kept in memory as they stream past: at most 64 MiB a file and 80 MiB in all. Called from several threads.
         condense: may shorten what is kept. A file that is read from its layer again is whole.
-        known: layers that were scanned for the same ``wanted`` before; they are not read again.
+        hashed: says of an absolute path whether the digest of its contents will be asked for, as ``wanted`` does.
+        known: layers that were scanned for the same ``wanted`` and ``hashed`` before; they are not read again.
         on_progress: called as the bytes of the layers arrive, from several threads.
 
     Raises:
         CorruptImageError: a layer is damaged, truncated or has a wrong digest.
         ImageError: a layer is compressed in an unknown way, or has more files than any honest image.
     """
-    reading = _Reading(image, wanted, condense, known, on_progress)
+    reading = _Reading(image, wanted, condense, hashed, known, on_progress)
     layers = reading.layers()
     merged = merge(layers)
     rootfs = Rootfs(
         merged,
         kept={(each.number, offset): data for each in layers for offset, data in each.kept.items()},
         fetch=reading.fetch,
+        stream=reading.stream,
+        digests=lambda number, offset: layers[number].digests.get(offset) if number >= 0 else None,
         diff_ids=image.config.diff_ids,
         seekable=reading.seekable(),
     )
@@ -80,12 +84,14 @@ class _Reading:
         image: Image,
         wanted: Callable[[str], bool],
         condense: Condense,
+        hashed: Callable[[str], bool],
         known: KnownLayers | None,
         on_progress: Callable[[LayerProgress], None] | None,
     ) -> None:
         self._image = image
         self._wanted = wanted
         self._condense = condense
+        self._hashed = hashed
         self._known = known
         self._on_progress = on_progress
         self._budget = Budget()
@@ -139,7 +145,7 @@ class _Reading:
             contents.plain = stream.compression == "none"
             chunks = stream.chunks()
             try:
-                scan_layer(chunks, self._wanted, contents, self._budget, str(layer), self._condense)
+                scan_layer(chunks, self._wanted, contents, self._budget, str(layer), self._condense, self._hashed)
             except CorruptImageError:
                 # A wrong digest explains a malformed tar, and is raised here at the end of the stream.
                 for _ in chunks:
@@ -172,6 +178,36 @@ class _Reading:
             contents.kept.update(within)
             self._known.put(layer.diff_id, encode(contents))
         return found
+
+    def stream(self, number: int, nodes: list[Node], take: Callable[[int, Iterator[memoryview]], None]) -> None:
+        """Give files of one layer, whatever their size: see :data:`envsync.rootfs.tree.Stream`.
+
+        Raises:
+            CorruptImageError: the layer is no longer what it was.
+        """
+        layer = self._image.layers[number]
+        if isinstance(layer, StoredLayer) and self._contents[number].plain and not any(node.sparse for node in nodes):
+            for node in sorted(nodes, key=lambda node: node.offset):
+                take(node.offset, _pieces_of(layer, node))
+            return
+        offsets = {node.offset for node in nodes}
+        with ThreadPoolExecutor(2, "digest") as hashers, LayerStream(layer, hashers) as stream:
+            chunks = stream.chunks()
+            reader = TarReader(StreamSource(chunks), where=str(layer))
+            for _, entry in reader.entries():
+                if entry.offset in offsets and entry.kind == "file" and entry.size:
+                    take(entry.offset, reader.pieces(entry))
+            for _ in chunks:
+                pass
+
+
+_PIECE = 1 << 20
+"""Bytes of a file that are read at once."""
+
+
+def _pieces_of(layer: StoredLayer, node: Node) -> Iterator[memoryview]:
+    for start in range(0, node.size, _PIECE):
+        yield memoryview(layer.blob.read_at(node.offset + start, min(_PIECE, node.size - start)))
 
 
 def _contents_at(chunks: Iterator[memoryview], offsets: set[int], *, where: str) -> Iterator[tuple[int, bytes]]:

@@ -14,6 +14,7 @@ from envsync.errors import ImageError
 from envsync.files import READ_LIMIT
 from envsync.image.tar import StreamSource, TarEntry, TarReader
 from envsync.model import Skipped
+from envsync.rootfs.digests import FileDigests, digest_of_pieces
 from envsync.rootfs.names import LayerNames
 
 _WHITEOUT = ".wh."
@@ -27,9 +28,10 @@ _PATH_LIMIT = 4096
 _SKIPPED_LIMIT = 100
 """Records of one layer; a hostile one could have millions."""
 
+_DIGEST_COST = 40
 _LINK_COST = 150
 _WHITEOUT_COST = 400
-"""Bytes of memory that a link or a whiteout takes, without its path."""
+"""Bytes of memory that a digest, a link or a whiteout takes, without its path."""
 
 
 class Budget:
@@ -80,6 +82,8 @@ class LayerContents:
     """Rows of hard links."""
     kept: dict[int, bytes] = field(default_factory=dict)
     """Contents of wanted files, by offset."""
+    digests: FileDigests = field(default_factory=FileDigests)
+    """Of files that are hashed."""
     undecodable: list[str] = field(default_factory=list)
     """Paths that are not UTF-8, or links whose target is not: they take part in the merging and are then left out."""
     plain: bool = False
@@ -127,6 +131,7 @@ def scan_layer(
     budget: Budget,
     where: str,
     condense: Condense = lambda _path, _size: None,
+    hashed: Callable[[str], bool] = lambda _path: False,
 ) -> None:
     """Fill ``contents`` from the tar stream of a layer, and drain it.
 
@@ -135,7 +140,8 @@ def scan_layer(
         ImageError: more files than any honest image has.
     """
     reader = TarReader(StreamSource(chunks), where=where)
-    names, kept = contents.names, contents.kept
+    names = contents.names
+    take = _Taking(wanted, contents, budget, condense, hashed)
     cost, since = 0, 0
     for name, entry in reader.entries():
         path = name[1:] if name[:2] == "./" else f"/{name}"
@@ -164,10 +170,8 @@ def scan_layer(
         if since == _COUNTED:
             budget.take_names(cost + names.grown(), where=where)
             cost = since = 0
-        if kind == "file" and wanted(path) and entry.size <= READ_LIMIT:
-            data = _contents(reader, entry, condense(path, entry.size), budget)
-            if data is not None:
-                kept[entry.offset] = data
+        if kind == "file" and take(path, entry, reader):
+            cost += _DIGEST_COST
     for _ in chunks:
         pass
     for path in contents.opaque:
@@ -179,14 +183,47 @@ def scan_layer(
     contents.complete = True
 
 
-def _contents(
-    reader: TarReader, entry: TarEntry, shortened: Callable[[bytes], bytes | None] | None, budget: Budget
-) -> bytes | None:
-    """What is kept of a file; ``None`` where the budget does not allow it."""
-    if shortened is None:
-        return reader.read(entry) if budget.take_contents(entry.size) else None
-    data = shortened(reader.read(entry))
-    return data if data is not None and budget.take_contents(len(data)) else None
+class _Taking:
+    """What is taken of the files of a layer as they stream past."""
+
+    def __init__(
+        self,
+        wanted: Callable[[str], bool],
+        contents: LayerContents,
+        budget: Budget,
+        condense: Condense,
+        hashed: Callable[[str], bool],
+    ) -> None:
+        self._wanted = wanted
+        self._contents = contents
+        self._budget = budget
+        self._condense = condense
+        self._hashed = hashed
+
+    def __call__(self, path: str, entry: TarEntry, reader: TarReader) -> bool:
+        """Keep contents and digest of a file as far as they are wanted; returns whether there is a digest."""
+        data: bytes | None = None
+        if self._wanted(path) and entry.size <= READ_LIMIT:
+            condense = self._condense(path, entry.size)
+            data = self._data(reader, entry, condense)
+            if data is not None:
+                self._contents.kept[entry.offset] = data
+            if condense is not None:
+                return False
+        if not self._hashed(path) or (data is None and entry.sparse is not None):
+            return False
+        pieces = reader.pieces(entry) if data is None else (memoryview(data),)
+        self._contents.digests.add(entry.offset, digest_of_pieces(pieces, path, entry.size))
+        return True
+
+    def _data(
+        self, reader: TarReader, entry: TarEntry, condense: Callable[[bytes], bytes | None] | None
+    ) -> bytes | None:
+        """What is kept of a file; ``None`` where the budget does not allow it."""
+        if condense is None:
+            return reader.read(entry) if self._budget.take_contents(entry.size) else None
+        data = condense(reader.read(entry))
+        return data if data is not None and self._budget.take_contents(len(data)) else None
 
 
 def _proper_path(name: str, contents: LayerContents) -> str | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
 from envsync.errors import CorruptImageError
 from envsync.files import READ_LIMIT, FileInfo, FileReadError
 from envsync.reference import Digest
+from envsync.rootfs.digests import digest_of_pieces
 from envsync.rootfs.merge import Merged
 from envsync.rootfs.names import Node
 
@@ -27,6 +29,17 @@ _REMEMBERED = 4096
 Fetch = Callable[[int, list[Node]], dict[int, bytes]]
 """Reads files of one layer again: number of the layer and nodes in; contents by offset out."""
 
+Stream = Callable[[int, list[Node], Callable[[int, Iterator[memoryview]], None]], None]
+"""The same for contents of any size: a function takes each file's offset and pieces, in the order of the layer."""
+
+Sink = Callable[[PurePosixPath, Iterator[memoryview]], None]
+"""Takes a file's contents, piece by piece, each valid until the next one is asked for."""
+
+
+_OF_NOTHING = hashlib.sha256(b"").digest()
+
+_Files = dict[int, tuple[Node, list[PurePosixPath]]]
+
 
 class Rootfs:
     """Implements :class:`envsync.files.SearchableTree` for an image. Usable until the image is closed."""
@@ -37,13 +50,27 @@ class Rootfs:
         *,
         kept: dict[tuple[int, int], bytes],
         fetch: Fetch,
+        stream: Stream,
+        digests: Callable[[int, int], bytes | None],
         diff_ids: tuple[Digest, ...],
         seekable: frozenset[int] = frozenset(),
     ) -> None:
-        """``kept`` holds contents by number of the layer and offset; of ``seekable`` layers, any file is soon read."""
+        """What the layers hold.
+
+        Args:
+            merged: all names.
+            kept: contents by number of the layer and offset.
+            fetch: see :data:`Fetch`.
+            stream: see :data:`Stream`.
+            digests: of hashed files, by number of the layer and offset.
+            diff_ids: of the layers.
+            seekable: numbers of the layers of which any file is soon read.
+        """
         self._merged = merged
         self._kept = kept
         self._fetch = fetch
+        self._stream = stream
+        self._digests = digests
         self._diff_ids = diff_ids
         self._seekable = seekable
         self._rereads = 0
@@ -126,6 +153,65 @@ class Rootfs:
                 continue
             for offset, data in self._fetch(number, list(nodes.values())).items():
                 self._kept[number, offset] = data
+
+    def extract(self, paths: Iterable[PurePosixPath], sink: Sink) -> None:
+        """Give the contents of regular files to ``sink``, in one pass over each layer that has some of them.
+
+        What is no regular file is passed over. Files come in the order of the layers, one after the other.
+
+        Raises:
+            CorruptImageError: a layer is no longer what it was.
+        """
+        wanted: dict[int, dict[int, tuple[Node, list[PurePosixPath]]]] = {}
+        for path in paths:
+            found = self._resolve(str(path))
+            if found is None or found[1].kind != "file":
+                continue
+            node = found[1]
+            if not node.size:
+                sink(path, iter(()))
+                continue
+            wanted.setdefault(node.layer, {}).setdefault(node.offset, (node, []))[1].append(path)
+        for number, files in wanted.items():
+
+            def give(offset: int, pieces: Iterator[memoryview], files: _Files = files) -> None:
+                first, *others = files[offset][1]
+                if not others:
+                    sink(first, pieces)
+                    return
+                data = [bytes(piece) for piece in pieces]  # links to one file: small ones
+                for path in (first, *others):
+                    sink(path, map(memoryview, data))
+
+            self._stream(number, [node for node, _ in files.values()], give)
+
+    def digests(self, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, bytes]:
+        """SHA-256 of regular files, of scripts in their normal form (:func:`envsync.contents.normal_script`).
+
+        What was not hashed as it streamed past is read once more. What is no regular file is left out.
+
+        Raises:
+            CorruptImageError: a layer is no longer what it was.
+        """
+        found: dict[PurePosixPath, bytes] = {}
+        missing: list[PurePosixPath] = []
+        for path in paths:
+            resolved = self._resolve(str(path))
+            if resolved is None or resolved[1].kind != "file":
+                continue
+            node = resolved[1]
+            digest = self._digests(node.layer, node.offset) if node.size else _OF_NOTHING
+            if digest is not None:
+                found[path] = digest
+            else:
+                missing.append(path)
+
+        def hash_one(path: PurePosixPath, pieces: Iterator[memoryview]) -> None:
+            info = self.stat(path)
+            found[path] = digest_of_pieces(pieces, str(path), info.size if info else 0)
+
+        self.extract(missing, hash_one)
+        return found
 
     def search(self, pattern: str) -> tuple[PurePosixPath, ...]:
         """See :meth:`envsync.files.SearchableTree.search`."""

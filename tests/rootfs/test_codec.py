@@ -23,7 +23,9 @@ def scanned(tar: bytes, number: int = 0) -> LayerContents:
 
 def rootfs(found: list[LayerContents], tars: list[bytes]) -> Rootfs:
     kept = {(each.number, offset): data for each in found for offset, data in each.kept.items()}
-    return Rootfs(merge(found), kept=kept, fetch=lambda _, __: {}, diff_ids=tuple(Digest(sha(tar)) for tar in tars))
+    ids = tuple(Digest(sha(tar)) for tar in tars)
+    nothing = {"fetch": lambda _, __: {}, "stream": lambda *_: None, "digests": lambda *_: None}
+    return Rootfs(merge(found), kept=kept, diff_ids=ids, **nothing)
 
 
 @given(layers)
@@ -44,10 +46,11 @@ def test_names_that_no_text_can_hold() -> None:
     assert recalled is not None
     assert (recalled.number, recalled.complete) == (3, True)
     assert recalled.names.pack() == fresh.names.pack()
-    assert (recalled.whiteouts, recalled.undecodable, recalled.kept) == (
+    assert (recalled.whiteouts, recalled.undecodable, recalled.kept, recalled.digests) == (
         fresh.whiteouts,
         fresh.undecodable,
         fresh.kept,
+        fresh.digests,
     )
 
 

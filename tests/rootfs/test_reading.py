@@ -61,6 +61,7 @@ def read(tmp_path: Path) -> Iterator[Read]:
     def read_layers(
         *layers: dict[str, Item] | bytes,
         wanted: Callable[[str], bool] = everything,
+        hashed: Callable[[str], bool] = nothing,
         compression: str = "none",
         on_progress: Callable[[LayerProgress], None] | None = None,
     ) -> Rootfs:
@@ -69,7 +70,7 @@ def read(tmp_path: Path) -> Iterator[Read]:
         )
         path = write_archive(tmp_path / "a.tar", docker_old((made, None), shared_links=False))
         images.append(open_archive(ArchiveFile(format="docker-archive", path=path), None))
-        return read_rootfs(images[-1], wanted, on_progress=on_progress)
+        return read_rootfs(images[-1], wanted, hashed=hashed, on_progress=on_progress)
 
     yield read_layers
     for image in images:
@@ -671,3 +672,48 @@ def test_layers_are_named_by_their_diff_id(read: Read) -> None:
     assert found is not None
     assert isinstance(found.layer, Digest)
     assert found.layer == sha(tar_layer({"a": b"1"}))
+
+
+# --- contents of any size ------------------------------------------------------------------------------
+
+LOWER: dict[str, Item] = {
+    "opt/lib/a.py": b"a = 1\n",
+    "opt/lib/big.so": bytes(range(256)) * 20_000,
+    "opt/lib/empty.py": b"",
+    "opt/bin/tool": b"#!/opt/bin/python3.9\nprint()\n",
+    "opt/lib/gone.py": b"gone",
+}
+UPPER: dict[str, Item] = {"opt/lib/a.py": b"a = 2\n", "opt/lib/.wh.gone.py": b"", "opt/lib/link.py": Link("a.py")}
+FILES = {
+    "/opt/lib/a.py": b"a = 2\n",
+    "/opt/lib/big.so": bytes(range(256)) * 20_000,
+    "/opt/lib/empty.py": b"",
+    "/opt/lib/link.py": b"a = 2\n",
+}
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+def test_extract_gives_files_of_any_size(read: Read, compression: str) -> None:
+    rootfs = read(LOWER, UPPER, wanted=nothing, compression=compression)
+    found: dict[str, bytes] = {}
+
+    def take(place: PurePosixPath, pieces: Iterator[memoryview]) -> None:
+        assert str(place) not in found
+        found[str(place)] = b"".join(pieces)
+
+    rootfs.extract([path(text) for text in (*FILES, "/opt/lib/gone.py", "/opt/lib", "/nowhere")], take)
+    assert found == FILES
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("hashed", [everything, nothing, lambda text: text.endswith(".so")])
+@pytest.mark.parametrize("wanted", [everything, nothing])
+def test_digests_are_the_same_whether_taken_on_the_way_or_later(
+    read: Read, compression: str, hashed: Callable[[str], bool], wanted: Callable[[str], bool]
+) -> None:
+    rootfs = read(LOWER, UPPER, wanted=wanted, hashed=hashed, compression=compression)
+    found = rootfs.digests([path(text) for text in (*FILES, "/opt/bin/tool", "/opt/lib/gone.py", "/opt")])
+    expected = {**FILES, "/opt/bin/tool": b"#!python\nprint()\n"}
+    assert {str(place): digest for place, digest in found.items()} == {
+        place: hashlib.sha256(data).digest() for place, data in expected.items()
+    }
