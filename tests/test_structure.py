@@ -24,6 +24,7 @@ FOUNDATION = {
     "writing",
     "cache",
     "contents",
+    "record",
     "__init__",
 }
 MAY_IMPORT = {
@@ -39,6 +40,7 @@ MAY_IMPORT = {
     "writing": {"errors"},
     "cache": {"errors", "writing"},
     "contents": {"reference"},
+    "record": {"errors"},
     "image": set(),
     "rootfs": {"image"},
     "catalog": set(),

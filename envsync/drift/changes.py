@@ -14,10 +14,10 @@ from msgspec import Struct
 from envsync.drift import fixes
 from envsync.drift.finding import Finding, NotCompared, ranked, shown
 from envsync.drift.hashing import Hashed, hash_file, hash_files
-from envsync.drift.record import RecordEntry, RecordError, parse_record
 from envsync.files import FileReadError, HostTree
 from envsync.model import Distribution, Snapshot
 from envsync.names import normalized
+from envsync.record import RecordEntry, RecordError, parse_record
 from envsync.redaction import printable
 
 if TYPE_CHECKING:

@@ -18,11 +18,11 @@ from msgspec import Struct
 from envsync.drift.finding import Finding, NotCompared, ranked, shown
 from envsync.drift.hard_links import HardLinks
 from envsync.drift.hashing import hash_files
-from envsync.drift.record import RecordError, parse_record
 from envsync.files import FileReadError, HostTree
 from envsync.model import Snapshot
 from envsync.names import normalized
 from envsync.paths_data import PathsData, brought, placed
+from envsync.record import RecordError, parse_record
 from envsync.redaction import printable
 
 

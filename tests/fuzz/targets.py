@@ -30,7 +30,6 @@ from envsync.catalog.passwd import find_home
 from envsync.catalog.pth import parse_pth
 from envsync.catalog.pyvenv import parse_pyvenv
 from envsync.catalog.site import parse_site
-from envsync.drift.record import RecordError, parse_record
 from envsync.errors import CorruptImageError, ImageError, ReferenceSyntaxError, UnsafeValueError
 from envsync.image.manifest import check_layout_version, parse_config, parse_docker_manifest, parse_manifest
 from envsync.image.tar import StreamSource, TarReader
@@ -38,6 +37,7 @@ from envsync.lock.codec import decode_snapshot
 from envsync.lock.store import render_lock
 from envsync.model import OsPackage, Skipped
 from envsync.probe.conda_client import ClientError, parse_explicit, parse_export
+from envsync.record import RecordError, parse_record
 from envsync.reference import Digest, Platform, parse_reference
 from tests.factory import snapshot
 from tests.image.layers import Link, MadeImage, as_json, tar_layer

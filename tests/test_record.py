@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envsync.drift.record import RecordEntry, RecordError, parse_record
+from envsync.record import RecordEntry, RecordError, parse_record
 
 # The example of the specification.
 EXAMPLE = """\
