@@ -15,6 +15,7 @@ import msgspec
 from envsync.catalog import conda, distributions, interpreters, libc, os_packages, os_release
 from envsync.catalog.bounds import Allowance
 from envsync.errors import DisagreementError
+from envsync.exact.complete import complete as complete_snapshot
 from envsync.files import SearchableTree
 from envsync.lock.codec import to_json
 from envsync.lock.store import without_layers
@@ -70,6 +71,18 @@ def _split(pattern: str) -> tuple[str, str]:
     return pattern[:at], pattern[at + 1 :]
 
 
+def is_hashed(path: str) -> bool:
+    """Whether the digest of the file at ``path`` will be asked for: of a library of Python, or a script beside one."""
+    if "/python" in path and _PYTHONS.search(path) is not None:
+        return not path.endswith(_COMPILED)
+    return "/bin/" in path and not path.startswith(_OF_THE_SYSTEM)
+
+
+_PYTHONS = re.compile(r"/lib(?:32|64)?/python[23][0-9.]*t?/")
+_COMPILED = (".pyc", ".pyo", ".a")
+_OF_THE_SYSTEM = ("/usr/bin/", "/bin/", "/usr/lib/", "/usr/libexec/", "/usr/share/")
+
+
 @cache
 def wanted() -> Wanted:
     """What all catalogs together read."""
@@ -104,7 +117,9 @@ def read_snapshot(
 
     config = image.config
     known = KnownLayers(cache, wanted().version) if cache is not None else None
-    tree = read_rootfs(image, wanted(), condense=conda.Condenser(), known=known, on_progress=on_progress)
+    tree = read_rootfs(
+        image, wanted(), condense=conda.Condenser(), hashed=is_hashed, known=known, on_progress=on_progress
+    )
     machine = config.platform.machine
     system = _operating_system(tree, machine)
     found = interpreters.find_interpreters(
@@ -127,7 +142,8 @@ def read_snapshot(
         skipped += unread
     environments, marked, doubts = conda.find_conda(tree, conda.find_prefixes(tree), complete)
     packages, unread = os_packages.find(tree)
-    return _snapshot(source, config, system, marked, environments, packages, (*skipped, *doubts, *unread))
+    snapshot = _snapshot(source, config, system, marked, environments, packages, (*skipped, *doubts, *unread))
+    return complete_snapshot(snapshot, tree)
 
 
 def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Snapshot:

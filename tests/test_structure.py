@@ -25,6 +25,7 @@ FOUNDATION = {
     "cache",
     "contents",
     "record",
+    "standard_library",
     "__init__",
 }
 MAY_IMPORT = {
@@ -41,6 +42,8 @@ MAY_IMPORT = {
     "cache": {"errors", "writing"},
     "contents": {"reference"},
     "record": {"errors"},
+    "standard_library": {"files"},
+    "exact": {"catalog", "index", "rootfs", "wheel"},
     "image": set(),
     "rootfs": {"image"},
     "catalog": set(),
@@ -55,7 +58,7 @@ MAY_IMPORT = {
     "local": {"catalog", "host"},
     "report": {"build", "create", "drift", "locate", "lock", "official"},
     "known": {"rootfs"},
-    "gather": {"catalog", "image", "known", "lock", "probe", "rootfs"},
+    "gather": {"catalog", "exact", "image", "known", "lock", "probe", "rootfs"},
     "take": {"gather", "image", "known", "probe"},
     "solve": {"conda_config", "drift", "lock"},
     "pull": {"lock", "solve", "take"},

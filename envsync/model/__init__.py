@@ -11,6 +11,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Literal
 
+from envsync.model.artifacts import ImageWheel as ImageWheel
+from envsync.model.artifacts import IndexFile as IndexFile
 from envsync.model.conda import CondaEnvironment as CondaEnvironment
 from envsync.model.conda import CondaPackage as CondaPackage
 from envsync.model.conda import Deviation as Deviation
@@ -18,7 +20,7 @@ from envsync.model.conda import SolvedEnvironment as SolvedEnvironment
 from envsync.model.record import Record as Record
 from envsync.reference import Digest, Platform
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 # --- where a snapshot comes from ---------------------------------------------------------------------
@@ -193,6 +195,14 @@ class Distribution(Record, frozen=True, kw_only=True):
     """SHA-256 of the ``RECORD`` file's bytes."""
     layer: Digest | None = None
     """Diff ID of the layer that holds its metadata; ``None`` where the image was only run."""
+    contents: Digest | None = None
+    """Of all its files, as :mod:`envsync.contents` says; ``None``: not known, or the image was only run."""
+    patched: tuple[str, ...] = ()
+    """Files that are not what its RECORD says, or are missing, in normal form; the first twenty."""
+    file: IndexFile | None = None
+    """What it was installed from; ``None`` where no index has it, or none was asked."""
+    wheel: ImageWheel | None = None
+    """What the image itself gave; ``None``: it was not needed, or not asked for."""
     shadowed_by: PurePosixPath | None = None
     """The ``location`` of the copy that is imported instead of this one."""
     conda: str | None = None
@@ -234,6 +244,8 @@ class Interpreter(Record, frozen=True, kw_only=True):
     """PEP 668."""
     sys_path: tuple[PurePosixPath, ...] = ()
     """As it starts, without the script's own folder."""
+    standard_library: dict[str, str] | None = None
+    """By top-level module: the first 16 hexadecimal digits of the SHA-256 of its files; ``None`` where not known."""
     distributions: tuple[Distribution, ...] = ()
     """In ``sys.path`` order, then by normalised name; shadowed copies included."""
 

@@ -32,13 +32,13 @@ Fetch = Callable[[int, list[Node]], dict[int, bytes]]
 Stream = Callable[[int, list[Node], Callable[[int, Iterator[memoryview]], None]], None]
 """The same for contents of any size: a function takes each file's offset and pieces, in the order of the layer."""
 
-Sink = Callable[[PurePosixPath, Iterator[memoryview]], None]
-"""Takes a file's contents, piece by piece, each valid until the next one is asked for."""
+Sink = Callable[[str, Iterator[memoryview]], None]
+"""Takes the contents of the file at an absolute path, piece by piece, each valid until the next one is asked for."""
 
 
 _OF_NOTHING = hashlib.sha256(b"").digest()
 
-_Files = dict[int, tuple[Node, list[PurePosixPath]]]
+_Files = dict[int, tuple[Node, list[str]]]
 
 
 class Rootfs:
@@ -154,7 +154,7 @@ class Rootfs:
             for offset, data in self._fetch(number, list(nodes.values())).items():
                 self._kept[number, offset] = data
 
-    def extract(self, paths: Iterable[PurePosixPath], sink: Sink) -> None:
+    def extract(self, paths: Iterable[str], sink: Sink) -> None:
         """Give the contents of regular files to ``sink``, in one pass over each layer that has some of them.
 
         What is no regular file is passed over. Files come in the order of the layers, one after the other.
@@ -162,9 +162,9 @@ class Rootfs:
         Raises:
             CorruptImageError: a layer is no longer what it was.
         """
-        wanted: dict[int, dict[int, tuple[Node, list[PurePosixPath]]]] = {}
+        wanted: dict[int, dict[int, tuple[Node, list[str]]]] = {}
         for path in paths:
-            found = self._resolve(str(path))
+            found = self._resolve(path)
             if found is None or found[1].kind != "file":
                 continue
             node = found[1]
@@ -185,7 +185,7 @@ class Rootfs:
 
             self._stream(number, [node for node, _ in files.values()], give)
 
-    def digests(self, paths: Iterable[PurePosixPath]) -> dict[PurePosixPath, bytes]:
+    def digests(self, paths: Iterable[str]) -> dict[str, bytes]:
         """SHA-256 of regular files, of scripts in their normal form (:func:`envsync.contents.normal_script`).
 
         What was not hashed as it streamed past is read once more. What is no regular file is left out.
@@ -193,10 +193,10 @@ class Rootfs:
         Raises:
             CorruptImageError: a layer is no longer what it was.
         """
-        found: dict[PurePosixPath, bytes] = {}
-        missing: list[PurePosixPath] = []
+        found: dict[str, bytes] = {}
+        missing: list[str] = []
         for path in paths:
-            resolved = self._resolve(str(path))
+            resolved = self._resolve(path)
             if resolved is None or resolved[1].kind != "file":
                 continue
             node = resolved[1]
@@ -206,9 +206,9 @@ class Rootfs:
             else:
                 missing.append(path)
 
-        def hash_one(path: PurePosixPath, pieces: Iterator[memoryview]) -> None:
-            info = self.stat(path)
-            found[path] = digest_of_pieces(pieces, str(path), info.size if info else 0)
+        def hash_one(path: str, pieces: Iterator[memoryview]) -> None:
+            info = self.stat(PurePosixPath(path))
+            found[path] = digest_of_pieces(pieces, path, info.size if info else 0)
 
         self.extract(missing, hash_one)
         return found
