@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+from envsync.names import normalized
 from envsync.reference import Digest
 
 MARKER = "envsync.json"
@@ -67,6 +68,8 @@ def installed_path(recorded: str, info: str, generated: Collection[str] = ()) ->
     if not ups:
         return recorded
     path = _HEADERS.sub("include/", inner, count=1)
+    if path.startswith("include/"):
+        return _header(path)
     if path.startswith(_SCRIPT_FOLDERS):
         name = path.partition("/")[2]
         return None if is_generated(name, generated) else f"bin/{name}"
@@ -95,10 +98,16 @@ def wheel_path(stored: str, name: str, data: str, generated: Collection[str] = (
         case "scripts":
             return None if is_generated(inner, generated) else f"bin/{inner}"
         case "headers":
-            return f"include/{name}/{inner}"
+            return _header(f"include/{name}/{inner}")
         case "data":
             return installed_path(f"../{inner}", "", generated)
     return None
+
+
+def _header(path: str) -> str:
+    """The name that headers of a distribution lie under is spelt as whoever installed it spelt it."""
+    _, name, *rest = path.split("/", 2)
+    return "/".join(("include", normalized(name) if rest else name, *rest))
 
 
 def is_generated(script: str, generated: Collection[str]) -> bool:

@@ -29,6 +29,7 @@ DATA = "foo_bar-1.0.data"
         ("../../../bin/tool", "bin/tool"),
         ("../../../bin/foo", None),
         ("../../../bin/foo3.9", None),
+        ("../../../include/python3.7m/Green_Let/greenlet.h", "include/green-let/greenlet.h"),
         ("../../../include/python3.7m/greenlet/greenlet.h", "include/greenlet/greenlet.h"),
         ("../../../include/site/python3.9/greenlet/greenlet.h", "include/greenlet/greenlet.h"),
         ("../../../share/foo/x", "share/foo/x"),

@@ -40,7 +40,7 @@ MAY_IMPORT = {
     "process": {"errors", "redaction"},
     "writing": {"errors"},
     "cache": {"errors", "writing"},
-    "contents": {"reference"},
+    "contents": {"names", "reference"},
     "record": {"errors"},
     "standard_library": {"files"},
     "exact": {"catalog", "index", "rootfs", "wheel"},

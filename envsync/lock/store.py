@@ -164,11 +164,14 @@ def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
 
 
 def without_layers(snapshot: Snapshot) -> Snapshot:
-    """The snapshot as one learns it by running the image: nothing in it says which layer it is from."""
+    """The snapshot as one learns it by running the image: without what only the files of its layers tell."""
     interpreters = tuple(
         msgspec.structs.replace(
             interpreter,
-            distributions=tuple(msgspec.structs.replace(d, layer=None) for d in interpreter.distributions),
+            distributions=tuple(
+                msgspec.structs.replace(d, layer=None, contents=None, patched=()) for d in interpreter.distributions
+            ),
+            standard_library=None,
         )
         for interpreter in snapshot.interpreters
     )
