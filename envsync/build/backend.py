@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -34,6 +35,12 @@ class Request(Struct, frozen=True, kw_only=True):
     among_others: bool = False
     """What else is in the environment is conda's, and stays."""
     offline: bool = False
+    as_of: datetime | None = None
+    """UTC: sdists are built with the newest build requirements that the index had then."""
+    strict: bool = False
+    """Whether a distribution that cannot be built, or that no index has, is an error; else it is left out."""
+    circumstances: str = ""
+    """See :func:`envsync.build.circumstances.circumstances`."""
     timeout: float
     """Seconds, for each run of uv or pip."""
     on_event: Callable[[Event], None]
@@ -50,10 +57,12 @@ class Backend(Protocol):
         """
 
     def install(self, request: Request) -> tuple[NotReproducible, ...]:
-        """Make the environment hold exactly what is wanted; returns local origins that no index has.
+        """Make the environment hold exactly what is wanted; returns what is lacking, each with its cause.
 
         Raises:
-            BuildError: names the distribution, the cause and the last lines of its build.
+            BuildError: names the distribution, the cause and the last lines of its build: with ``strict`` whatever is
+                lacking but for local origins, else only what concerns more than one distribution, or its identity:
+                the network, a login, a full disk, another hash.
         """
 
 

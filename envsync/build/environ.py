@@ -43,6 +43,11 @@ def tool_environment(environ: Mapping[str, str] = os.environ) -> dict[str, str |
     return {**changes, **_SET}
 
 
+def names_a_source(name: str) -> bool:
+    """Whether a variable tells uv or pip where files come from, or how they are fetched."""
+    return bool(_UV_KEPT.fullmatch(name) or _PIP_KEPT.fullmatch(name))
+
+
 def _interferes(name: str) -> bool:
     if name.startswith("UV_"):
         return not _UV_KEPT.fullmatch(name)

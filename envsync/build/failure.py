@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from envsync.build.plan import FromIndex, FromUrl
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible
 from envsync.errors import BuildError
 from envsync.names import normalized
 from envsync.redaction import printable
@@ -18,6 +18,7 @@ Kind = Literal[
     "no-wheel",
     "python",
     "build",
+    "build-requires",
     "hash",
     "network",
     "refused",
@@ -26,7 +27,10 @@ Kind = Literal[
     "offline",
     "other",
 ]
+ABSENCES: tuple[Kind, ...] = ("not-on-index", "no-wheel", "python")
+"""The index is there, and has nothing that fits."""
 _LAST_LINES = 20
+_LINE_LENGTH = 1000
 
 
 class Failure(Struct, frozen=True, kw_only=True):
@@ -37,6 +41,8 @@ class Failure(Struct, frozen=True, kw_only=True):
     """The distribution, as the output spells it."""
     cause: str
     """One line."""
+    missing: str | None = None
+    """The program or header that this machine lacks: no other build requirements help."""
 
 
 _HINTS: dict[Kind, str] = {
@@ -45,6 +51,7 @@ _HINTS: dict[Kind, str] = {
     "python": "The index's metadata excludes this Python version; --python may name the image's own version.",
     "build": "No wheel fits this machine, and building it failed: install what the last lines miss"
     " (compilers, headers; os-packages.txt of the lock names what the image has), then try again.",
+    "build-requires": "No wheel fits this machine, and what building it needs is lacking; --as-of names another date.",
     "hash": "The file differs from the one that the lock names. Do not install it before you know why.",
     "network": "Check the network, proxy and index settings, then try again: what was fetched is kept in the cache.",
     "refused": "Check the credentials of that index or URL (.netrc, keyring, or the index settings of uv and pip).",
@@ -54,7 +61,7 @@ _HINTS: dict[Kind, str] = {
     "other": "The last lines of the output say more.",
 }
 
-_UNCLEAR: frozenset[Kind] = frozenset({"build", "vcs", "other"})
+_UNCLEAR: frozenset[Kind] = frozenset({"build", "build-requires", "vcs", "other"})
 """Of these the output says more than the cause."""
 
 
@@ -72,11 +79,25 @@ def build_error(failure: Failure, parts: Sequence[FromIndex | FromUrl], output: 
     return BuildError(f"{where}: {failure.cause}", output=lines, hint=_HINTS[failure.kind])
 
 
+def left_out(
+    failure: Failure, part: FromIndex | FromUrl, output: str, *, tried: str, hint: str | None = None
+) -> NotReproducible:
+    """Account for a distribution that cannot be had, as :func:`build_error` would."""
+    return NotReproducible(
+        name=part.name,
+        version=part.version,
+        reason=failure.cause,
+        output=last_lines(output) if failure.kind in _UNCLEAR else "",
+        hint=hint or _HINTS[failure.kind],
+        tried=tried,
+    )
+
+
 def last_lines(output: str) -> str:
     """The last lines, fit for a terminal; hints of uv and pip, which are not about envsync's options, left out."""
     lines = [printable(line.rstrip()) for line in output.splitlines() if line.strip()]
     kept = [line for line in lines if not re.match(r"\s*(hint:|note: This error originates|\[notice\])", line)]
-    return "\n".join(kept[-_LAST_LINES:])
+    return "\n".join(line[:_LINE_LENGTH] for line in kept[-_LAST_LINES:])
 
 
 _TELLING = (
@@ -89,11 +110,27 @@ _TELLING = (
 _EXCEPTION = re.compile(r"^\s*(?:error: |[A-Za-z_.]*(?:Error|Exception): )(?P<text>.{3,200})", re.MULTILINE)
 
 
-def build_cause(output: str) -> str:
-    """One line on why a build failed: the header or program that is missing, else the last error it printed."""
+def build_failure(name: str | None, output: str) -> Failure:
+    """Why a build failed: the header or program that is missing, else the last error it printed."""
     for pattern in _TELLING:
         match = pattern.search(output)
         if match is not None:
-            return f"its build failed: {printable(match['what'])} is missing"
+            what = printable(match["what"])
+            return Failure(kind="build", name=name, cause=f"its build failed: {what} is missing", missing=what)
+    return Failure(kind="build", name=name, cause=_last_error(output))
+
+
+_MODULE = re.compile(
+    r"^[\s│]*(?:ModuleNotFoundError|ImportError): No module named '?(?P<module>[A-Za-z_][\w.]{0,99})'?", re.MULTILINE
+)
+
+
+def missing_module(output: str) -> str | None:
+    """The top-level module whose import made a build fail: the last one that the output names."""
+    found = _MODULE.findall(output)
+    return found[-1].partition(".")[0] if found else None
+
+
+def _last_error(output: str) -> str:
     errors = [match[0].strip() for match in _EXCEPTION.finditer(output) if "subprocess-exited" not in match[0]]
     return f"its build failed: {printable(errors[-1])}" if errors else "its build failed"

@@ -1,21 +1,37 @@
-"""Sdists that do not build the way uv and pip build them today, in isolation and with the newest tools.
+"""Sdists that do not build the way uv and pip build them: in isolation, with the newest of what they ask for.
 
-Many an old sdist imports in its ``setup.py`` what it never declared (numpy, pystan), or what setuptools no longer has
-(``pkg_resources``). The image built it inside its own environment; so it is done here, once all others are there.
+They are built with what there was as of the image's date. Many an old sdist also imports in its ``setup.py`` what it
+never declared (numpy, pystan), or what setuptools no longer has (``pkg_resources``). The image built it inside its own
+environment; so it is done here, once all others are there. What builds in no way is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from msgspec import Struct
 
+from envsync.build.as_of import rfc3339
 from envsync.build.backend import Request
-from envsync.build.events import Line
-from envsync.build.failure import Failure, build_error
-from envsync.build.plan import FromIndex, FromUrl
+from envsync.build.build_tools import build_tools, constraints, known_requirements, provider
+from envsync.build.events import Line, Note
+from envsync.build.failure import ABSENCES, Failure, build_error, left_out, missing_module
+from envsync.build.known_builds import known_builds
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible
 from envsync.names import normalized
+
+Part = FromIndex | FromUrl
+
+_MODULES = 8
+"""How many modules that a build misses are supplied, one after the other."""
+_BUILD_TOOLS = frozenset(
+    {"cffi", "cython", "numpy", "packaging", "pbr", "pip", "pybind11", "pypandoc", "scipy", "setuptools", "wheel"}
+)
+"""What the builds of others ask for: these stay as of the date as long as they can."""
 
 
 class Failed(Struct, frozen=True, kw_only=True):
@@ -25,73 +41,184 @@ class Failed(Struct, frozen=True, kw_only=True):
     output: str
     command: str
 
+    @property
+    def undated(self) -> bool:
+        """Whether the index does not tell when a file was uploaded, which it was asked for."""
+        return "is missing an upload date" in self.output
+
+
+class Dated(Struct, frozen=True, kw_only=True):
+    """Nothing that was uploaded after an instant counts; ``None``: everything does."""
+
+    at: datetime | None = None
+    exempt: frozenset[str] = frozenset()
+    """Normalised names of what counts whenever it was uploaded."""
+
 
 class Steps(Protocol):
     """What can be asked of uv and pip alike; each returns why it failed, or ``None``."""
 
-    def together(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
+    dates: bool
+    """Whether build requirements can be had as of a date."""
+
+    def together(self, parts: Sequence[Part], dated: Dated) -> Failed | None:
         """Make the environment hold exactly ``parts``."""
 
-    def alone(self, requirement: str) -> Failed | None:
-        """Add one requirement, built inside the environment where it has to be built."""
+    def alone(self, part: Part, dated: Dated, tools: Path | None) -> Failed | None:
+        """Add one; built, where it has to be, in isolation, or with ``tools`` and inside the environment."""
 
-    def remove(self, names: Sequence[str]) -> Failed | None:
-        """Remove distributions."""
+    def fill(
+        self, folder: Path, requirements: Sequence[str], constraints: Sequence[str], dated: Dated
+    ) -> Failed | None:
+        """Put distributions, with what they depend on, into a folder of their own."""
 
 
-def install_all(request: Request, wanted: Sequence[FromIndex | FromUrl], steps: Steps) -> None:
-    """Install ``wanted``; those that fail to build in isolation come last, built inside the environment.
+def install_all(
+    request: Request, wanted: Sequence[Part], steps: Steps, *, others: Sequence[Part] = ()
+) -> tuple[NotReproducible, ...]:
+    """Install ``wanted``, beside ``others`` that are there; returns what cannot be had, or be built in any way.
 
     Raises:
-        BuildError: names the distribution that cannot be installed either way.
+        BuildError: see :meth:`envsync.build.backend.Backend.install`.
     """
-    held: list[FromIndex | FromUrl] = []
-    while (failed := steps.together([part for part in wanted if part not in held])) is not None:
-        part = _named(failed.failure, wanted)
-        if part is None or part in held or failed.failure.kind != "build":
-            raise build_error(failed.failure, wanted, failed.output, failed.command)
-        held.append(part)
-    if held:
-        _build_inside(request, wanted, held, steps)
+    return _Installation(request, wanted, steps, others).run()
 
 
-def build_tools(python: str, wanted: Sequence[FromIndex | FromUrl]) -> dict[str, str]:
-    """Name → requirement of the tools that old sdists take for granted and that are not ``wanted`` themselves."""
-    minor = tuple(int(number) for number in python.split(".")[:2])
-    # The last setuptools that still knows use_2to3 and friends; 3.12 and later only run with newer ones.
-    setuptools = "setuptools<59" if minor < (3, 12) else "setuptools<81"
-    have = {normalized(part.name) for part in wanted}
-    tools = {"setuptools": setuptools, "wheel": "wheel<0.46"}
-    return {name: requirement for name, requirement in tools.items() if name not in have}
+class _Installation:
+    """One call of :func:`install_all`."""
+
+    def __init__(self, request: Request, wanted: Sequence[Part], steps: Steps, others: Sequence[Part]) -> None:
+        self._request, self._wanted, self._steps, self._others = request, wanted, steps, others
+        self._dated = Dated(at=request.as_of if steps.dates else None)
+        self._absent: dict[str, Failed] = {}
+        self._unbuilt: dict[str, Failed] = {}
+
+    def run(self) -> tuple[NotReproducible, ...]:
+        while (failed := self._steps.together(self._remaining(), self._dated)) is not None:
+            if not self._loosened(failed):
+                self._set_aside(failed)
+        if self._unbuilt:
+            self._build()
+        lacking = {**self._absent, **self._unbuilt}
+        if lacking and self._request.strict:
+            raise self._error(next(reversed(lacking.values())))
+        parts = ((part, lacking.get(normalized(part.name))) for part in self._wanted)
+        return tuple(self._left_out(part, failed) for part, failed in parts if failed is not None)
+
+    def _remaining(self) -> list[Part]:
+        aside = self._absent.keys() | self._unbuilt.keys()
+        return [part for part in self._wanted if normalized(part.name) not in aside]
+
+    def _loosened(self, failed: Failed) -> bool:
+        """Whether the date was in the way, and no longer is."""
+        if self._dated.at is None:
+            return False
+        name = normalized(failed.failure.name or "")
+        if failed.failure.kind == "build-requires" and failed.undated:
+            self._without_date()
+            return True
+        names = {normalized(part.name) for part in self._wanted}
+        if failed.failure.kind not in ABSENCES or name not in names - self._dated.exempt:
+            return False
+        # What the lock has is wanted whenever it was uploaded, also where the index does not tell.
+        self._dated = Dated(at=self._dated.at, exempt=self._dated.exempt | {name} | (names - _BUILD_TOOLS))
+        return True
+
+    def _without_date(self) -> None:
+        assert self._dated.at is not None  # noqa: S101 - the callers looked
+        text = f"built with today's build requirements, not as of {rfc3339(self._dated.at)}: the index gives no dates"
+        self._request.on_event(Note(text=text))
+        self._dated = Dated()
+
+    def _set_aside(self, failed: Failed) -> None:
+        """Leave the distribution that it failed for until later, or out.
+
+        Raises:
+            BuildError: it failed for something else.
+        """
+        name = normalized(failed.failure.name or "")
+        known = name in {normalized(part.name) for part in self._remaining()}
+        if known and failed.failure.kind in ("build", "build-requires"):
+            self._unbuilt[name] = failed
+        elif known and failed.failure.kind in ABSENCES and not self._request.strict:
+            self._absent[name] = failed
+            # An index that has nothing at all is another one than the user thinks.
+            if len(self._absent) == len(self._wanted) and not self._request.among_others:
+                raise self._error(failed)
+        else:
+            raise self._error(failed)
+
+    def _build(self) -> None:
+        inside: Callable[[Part, Dated], Failed | None] = self._inside
+        ways = [(inside, self._dated)]
+        if self._dated.at is not None:
+            # Tools of then may not run on an interpreter of today.
+            ways += [(self._isolated, Dated()), (inside, Dated())]
+        for way, dated in ways:
+            waiting = [name for name, failed in self._unbuilt.items() if failed.failure.missing is None]
+            # They may need each other, in an order that nothing tells: go round as long as one more succeeds.
+            while waiting and (done := self._round(waiting, way, dated)):
+                waiting = [name for name in waiting if name not in done]
+
+    def _round(self, names: Sequence[str], way: Callable[[Part, Dated], Failed | None], dated: Dated) -> set[str]:
+        """Those of ``names`` that could be built."""
+        done: set[str] = set()
+        for name in names:
+            part = next(one for one in self._wanted if normalized(one.name) == name)
+            failed = way(part, dated)
+            if failed is None:
+                done.add(name)
+                del self._unbuilt[name]
+                self._tell_of_today(part, dated)
+            elif failed.failure.kind in ("build", "build-requires", *ABSENCES):
+                self._unbuilt[name] = failed
+            else:
+                raise self._error(failed)
+        return done
+
+    def _tell_of_today(self, part: Part, dated: Dated) -> None:
+        if self._dated.at is not None and dated.at is None:
+            then = rfc3339(self._dated.at)
+            text = f"{part.name} {part.version}: built with today's build requirements; with those of {then} it fails"
+            self._request.on_event(Note(text=text))
+
+    def _isolated(self, part: Part, dated: Dated) -> Failed | None:
+        text = f"{part.name} {part.version} does not build as of the image's date: trying today's build requirements"
+        self._request.on_event(Line(text=text))
+        return self._steps.alone(part, dated, None)
+
+    def _inside(self, part: Part, dated: Dated) -> Failed | None:
+        text = f"{part.name} {part.version} does not build in isolation: building it inside the environment"
+        self._request.on_event(Line(text=text))
+        present = [*self._remaining(), *self._others]
+        requirements = [
+            *build_tools(self._request.python, present, dated=dated.at is not None),
+            *known_requirements(part, present, known_builds()),
+        ]
+        for _ in range(_MODULES):
+            with TemporaryDirectory(prefix="envsync-build-") as folder:
+                tools = Path(folder)
+                filled = self._steps.fill(tools, requirements, constraints(present, requirements), dated)
+                failed = filled or self._steps.alone(part, dated, tools)
+            more = None if failed is None or filled else provider(missing_module(failed.output))
+            if more is None or more in requirements:
+                break
+            requirements.append(more)
+        return _as_build(part, failed) if failed is not None and failed is filled else failed
+
+    def _left_out(self, part: Part, failed: Failed) -> NotReproducible:
+        return left_out(failed.failure, part, failed.output, tried=self._request.circumstances)
+
+    def _error(self, failed: Failed) -> Exception:
+        return build_error(failed.failure, self._wanted, failed.output, failed.command)
 
 
-def _build_inside(
-    request: Request, wanted: Sequence[FromIndex | FromUrl], held: Sequence[FromIndex | FromUrl], steps: Steps
-) -> None:
-    tools = build_tools(request.python, wanted)
-    for requirement in tools.values():
-        if (failed := steps.alone(requirement)) is not None:
-            raise build_error(failed.failure, wanted, failed.output, failed.command)
-    waiting = list(held)
-    while waiting:
-        # They may need each other, in an order that nothing tells: go round as long as one more succeeds.
-        failures = {part.name: _alone(request, part, steps) for part in waiting}
-        still = [part for part in waiting if failures[part.name] is not None]
-        if len(still) == len(waiting):
-            last = failures[still[-1].name]
-            assert last is not None  # noqa: S101 - it is among those that failed
-            raise build_error(last.failure, wanted, last.output, last.command)
-        waiting = still
-    if tools and (failed := steps.remove(sorted(tools))) is not None:
-        raise build_error(failed.failure, wanted, failed.output, failed.command)
-
-
-def _alone(request: Request, part: FromIndex | FromUrl, steps: Steps) -> Failed | None:
-    text = f"{part.name} {part.version} does not build in isolation: building it inside the environment"
-    request.on_event(Line(text=text))
-    return steps.alone(part.requirement)
-
-
-def _named(failure: Failure, wanted: Sequence[FromIndex | FromUrl]) -> FromIndex | FromUrl | None:
-    name = normalized(failure.name or "")
-    return next((part for part in wanted if normalized(part.name) == name), None)
+def _as_build(part: Part, failed: Failed) -> Failed:
+    """What kept the tools of a build from being had, told of what was to be built."""
+    failure = failed.failure
+    if failure.kind not in (*ABSENCES, "build"):
+        return failed
+    what = f"{failure.name}: " if failure.name else ""
+    cause = f"what it needs to be built cannot be had: {what}{failure.cause}"
+    changed = Failure(kind="build-requires", name=part.name, cause=cause, missing=failure.missing)
+    return Failed(failure=changed, output=failed.output, command=failed.command)

@@ -125,10 +125,13 @@ def keep_marker(env: Path, marker: Marker) -> None:
         write_file(env / MARKER_NAME, data)
 
 
-def found_lacking(old: Marker, lock_id: LockIdentity, plan: Plan) -> tuple[NotReproducible, ...]:
-    """What no index had when the environment was made, as far as it was made from the same lock."""
+def found_lacking(old: Marker, lock_id: LockIdentity, plan: Plan, *, now: str = "") -> tuple[NotReproducible, ...]:
+    """What could not be had when the environment was made, as far as it was made from the same lock.
+
+    ``now`` are the present circumstances: what was tried under others is worth another try.
+    """
     known = old.not_reproducible if old.lock.snapshot == lock_id.snapshot else ()
-    return tuple(one for one in known if one not in plan.not_reproducible)
+    return tuple(one for one in known if one not in plan.not_reproducible and one.tried in ("", now))
 
 
 def encode_marker(marker: Marker) -> bytes:

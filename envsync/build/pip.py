@@ -13,9 +13,9 @@ from pathlib import Path
 
 from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_environment, not_reproducible
 from envsync.build.environ import tool_environment
-from envsync.build.events import Installing, Line, Resolving
+from envsync.build.events import Installing, Line, Note, Resolving
 from envsync.build.failure import build_error
-from envsync.build.in_place import Failed, install_all
+from envsync.build.in_place import Dated, Failed, install_all
 from envsync.build.installed import read_installed
 from envsync.build.interpreter import LocalPython
 from envsync.build.pip_output import explain
@@ -53,13 +53,16 @@ class Pip:
         request.on_event(Resolving(count=len(request.wanted)))
         _put_suitable_pip(request)
         _uninstall(request, sorted((request.stale | request.extra) - {"pip"}))
-        install_all(request, [part for part in others if part not in soft], _PipSteps(request))
+        if request.as_of is not None:
+            request.on_event(Note(text="sdists are built with today's build requirements: only uv has those of a date"))
+        left_out = install_all(request, [part for part in others if part not in soft], _PipSteps(request))
         lacking = [reason for part in soft if (reason := _install_soft(request, part)) is not None]
         request.on_event(Installing(count=len(request.wanted)))
-        kept = {normalized(part.name) for part in others} | {"pip"}
+        absent = {normalized(part.name) for part in left_out}
+        kept = ({normalized(part.name) for part in others} - absent) | {"pip"}
         _uninstall(request, sorted({one.name for one in read_installed(request.env)} - kept))
         _put_pip_of_lock(request, pip)
-        return tuple(lacking)
+        return (*lacking, *left_out)
 
 
 def _put_suitable_pip(request: Request) -> None:
@@ -92,10 +95,12 @@ def _put_pip_of_lock(request: Request, pip: FromIndex | FromUrl | None) -> None:
 class _PipSteps:
     """See :class:`envsync.build.in_place.Steps`."""
 
+    dates = False
+
     def __init__(self, request: Request) -> None:
         self._request = request
 
-    def together(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
+    def together(self, parts: Sequence[FromIndex | FromUrl], dated: Dated) -> Failed | None:
         """Run pip-sync. What is not in its list it removes, so local origins come after it, not before."""
         path = _write(self._request, [part.requirement for part in parts])
         command: list[str | Path] = [sys.executable, "-m", "piptools", "sync"]
@@ -106,13 +111,20 @@ class _PipSteps:
             path.unlink(missing_ok=True)
         return _failed(done, "pip-sync")
 
-    def alone(self, requirement: str) -> Failed | None:
-        return _failed(_try_pip_install(self._request, [requirement], "--no-build-isolation"), "pip install")
+    def alone(self, part: FromIndex | FromUrl, dated: Dated, tools: Path | None) -> Failed | None:
+        flags = [] if tools is None else ["--no-build-isolation"]
+        return _failed(_try_pip_install(self._request, [part.requirement], *flags, modules=tools), "pip install")
 
-    def remove(self, names: Sequence[str]) -> Failed | None:
-        return _failed(
-            _run(self._request, [_python(self._request), "-m", "pip", "uninstall", "-y", *names]), "pip uninstall"
-        )
+    def fill(
+        self, folder: Path, requirements: Sequence[str], constraints: Sequence[str], dated: Dated
+    ) -> Failed | None:
+        """Put distributions for this interpreter into a folder."""
+        if not requirements:
+            return None
+        limits = folder / "constraints.txt"
+        limits.write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
+        options: list[str | Path] = ["--target", folder, "--constraint", limits, *requirements]
+        return _failed(_run(self._request, [_python(self._request), "-m", "pip", "install", *options]), "pip install")
 
 
 def _failed(done: Completed, command: str) -> Failed | None:
@@ -139,17 +151,19 @@ def _require(request: Request, failed: Failed | None) -> None:
         raise build_error(failed.failure, request.wanted, failed.output, failed.command)
 
 
-def _try_pip_install(request: Request, lines: Sequence[str], *flags: str) -> Completed:
+def _try_pip_install(request: Request, lines: Sequence[str], *flags: str, modules: Path | None = None) -> Completed:
     path = _write(request, lines)
     try:
-        return _run(request, [_python(request), "-m", "pip", "install", *_FLAGS, *flags, "-r", path])
+        command: list[str | Path] = [_python(request), "-m", "pip", "install", *_FLAGS, *flags, "-r", path]
+        return _run(request, command, modules=modules)
     finally:
         path.unlink(missing_ok=True)
 
 
 def _uninstall(request: Request, names: Sequence[str]) -> None:
     if names:
-        _require(request, _PipSteps(request).remove(names))
+        command: list[str | Path] = [_python(request), "-m", "pip", "uninstall", "-y", *names]
+        _require(request, _failed(_run(request, command), "pip uninstall"))
 
 
 def _write(request: Request, lines: Sequence[str]) -> Path:
@@ -162,8 +176,10 @@ def _python(request: Request) -> Path:
     return request.env / "bin" / "python"
 
 
-def _run(request: Request, command: Sequence[str | Path]) -> Completed:
+def _run(request: Request, command: Sequence[str | Path], *, modules: Path | None = None) -> Completed:
     environment = tool_environment()
+    if modules is not None:
+        environment["PYTHONPATH"] = str(modules)
     if request.offline:
         environment["PIP_NO_INDEX"] = "1"
     check_is_environment(request.env)

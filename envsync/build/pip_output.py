@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from envsync.build.failure import Failure, build_cause
+from envsync.build.failure import Failure, build_failure
 from envsync.redaction import printable
 
 _NAME = r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)"
@@ -62,6 +62,6 @@ def _fetching(stderr: str, name: str | None) -> Failure | None:
 
 def _building(both: str, name: str | None) -> Failure:
     if "subprocess-exited-with-error" in both or _FAILED.search(both):
-        return Failure(kind="build", name=name, cause=build_cause(both))
+        return build_failure(name, both)
     errors = re.findall(r"^ERROR: (.+)$", both, re.MULTILINE) or [line for line in both.splitlines() if line.strip()]
     return Failure(kind="other", name=name, cause=printable(errors[-1].strip()) if errors else "pip failed")

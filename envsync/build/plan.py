@@ -60,6 +60,12 @@ class NotReproducible(Struct, frozen=True, kw_only=True, tag="nowhere"):
     name: str
     version: str
     reason: str
+    output: str = ""
+    """Of a build that failed: its last lines."""
+    hint: str = ""
+    """What would help."""
+    tried: str = ""
+    """The circumstances under which it could not be had: others are worth another try. Empty: none are."""
 
 
 Part = FromIndex | FromUrl | NotReproducible

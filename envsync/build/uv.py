@@ -6,11 +6,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
+from envsync.build.as_of import rfc3339
 from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_environment, not_reproducible
 from envsync.build.environ import tool_environment
 from envsync.build.events import Event, Installing, Line, Resolving
 from envsync.build.failure import Failure, build_error
-from envsync.build.in_place import Failed, install_all
+from envsync.build.in_place import Dated, Failed, install_all
 from envsync.build.interpreter import LocalPython
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible
 from envsync.build.uv_output import explain
@@ -43,46 +46,71 @@ class Uv:
         absent = {normalized(part.name) for part in lacking}
         wanted = [part for part in request.wanted if normalized(part.name) not in absent]
         request.on_event(Resolving(count=len(wanted)))
-        steps = _UvSteps(request)
-        install_all(request, wanted, steps)
-        damaged = [part for part in wanted if normalized(part.name) in request.damaged]
-        if damaged and (failed := steps.around_the_cache(damaged)) is not None:
-            raise build_error(failed.failure, damaged, failed.output, failed.command)
-        return lacking
+        left_out = install_all(request, wanted, _UvSteps(request))
+        absent = {normalized(part.name) for part in left_out}
+        damaged = [part for part in wanted if normalized(part.name) in request.damaged - absent]
+        if damaged:
+            others = [part for part in wanted if part not in damaged and normalized(part.name) not in absent]
+            strict = msgspec.structs.replace(request, strict=True)
+            install_all(strict, damaged, _UvSteps(strict, around_the_cache=True), others=others)
+        return lacking + left_out
 
 
 class _UvSteps:
-    """See :class:`envsync.build.in_place.Steps`."""
+    """See :class:`envsync.build.in_place.Steps`.
 
-    def __init__(self, request: Request) -> None:
+    ``around_the_cache``: what is there already is installed anew, and not from the cache: uv links its files into
+    environments, so that an edit reaches it.
+    """
+
+    dates = True
+
+    def __init__(self, request: Request, *, around_the_cache: bool = False) -> None:
         self._request = request
+        self._anew = ["--reinstall", "--no-cache"] if around_the_cache else []
 
     @property
     def _among_others(self) -> list[str]:
         return ["--break-system-packages"] if self._request.among_others else []
 
-    def together(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
-        options = [word for name in sorted(self._request.stale) for word in ("--reinstall-package", name)]
+    def together(self, parts: Sequence[FromIndex | FromUrl], dated: Dated) -> Failed | None:
+        options = _until(dated)
+        options += [word for name in sorted(self._request.stale) for word in ("--reinstall-package", name)]
         lines = [part.requirement for part in parts]
-        if self._request.among_others:
-            options += ["--no-deps", *self._among_others]
+        if self._request.among_others or self._anew:
+            options += ["--no-deps", *self._among_others, *self._anew]
             return _failed(_with_requirements(self._request, "install", options, lines), "uv pip install")
         done = _with_requirements(self._request, "sync", ["--allow-empty-requirements", *options], lines)
         return _failed(done, "uv pip sync")
 
-    def alone(self, requirement: str) -> Failed | None:
-        options = ["--no-deps", "--no-build-isolation", *self._among_others]
-        return _failed(_with_requirements(self._request, "install", options, [requirement]), "uv pip install")
+    def alone(self, part: FromIndex | FromUrl, dated: Dated, tools: Path | None) -> Failed | None:
+        options = ["--no-deps", *self._among_others, *self._anew]
+        lines = [part.requirement]
+        if tools is None:
+            options += _until(dated)
+            return _failed(_with_requirements(self._request, "install", options, lines), "uv pip install")
+        options.append("--no-build-isolation")
+        done = _with_requirements(self._request, "install", options, lines, modules=tools)
+        return _failed(done, "uv pip install")
 
-    def around_the_cache(self, parts: Sequence[FromIndex | FromUrl]) -> Failed | None:
-        """Install anew without the cache: uv links its files into environments, so that an edit reaches it."""
-        options = ["--no-deps", "--reinstall", "--no-cache", *self._among_others]
-        lines = [part.requirement for part in parts]
-        return _failed(_with_requirements(self._request, "install", options, lines), "uv pip install")
+    def fill(
+        self, folder: Path, requirements: Sequence[str], constraints: Sequence[str], dated: Dated
+    ) -> Failed | None:
+        """Put distributions for this interpreter into a folder."""
+        if not requirements:
+            return None
+        limits = folder / "constraints.txt"
+        limits.write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
+        options = ["--target", str(folder), "--constraints", str(limits), *_until(dated)]
+        return _failed(_with_requirements(self._request, "install", options, requirements), "uv pip install")
 
-    def remove(self, names: Sequence[str]) -> Failed | None:
-        command: list[str | Path] = ["pip", "uninstall", "--python", self._request.env / "bin" / "python", *names]
-        return _failed(_uv(command, timeout=self._request.timeout, request=self._request), "uv pip uninstall")
+
+def _until(dated: Dated) -> list[str]:
+    """Options: https://docs.astral.sh/uv/concepts/resolution/#reproducible-resolutions."""
+    if dated.at is None:
+        return []
+    exempt = [word for name in sorted(dated.exempt) for word in ("--exclude-newer-package", f"{name}=false")]
+    return ["--exclude-newer", rfc3339(dated.at), *exempt]
 
 
 def _failed(done: Completed, command: str) -> Failed | None:
@@ -139,8 +167,13 @@ def parse_hashes(output: str) -> dict[str, frozenset[str]]:
     return found
 
 
-def _with_requirements(request: Request, verb: str, options: Sequence[str], lines: Sequence[str]) -> Completed:
-    """Run ``uv pip VERB`` on a requirements file, which lies inside the environment only as long."""
+def _with_requirements(
+    request: Request, verb: str, options: Sequence[str], lines: Sequence[str], *, modules: Path | None = None
+) -> Completed:
+    """Run ``uv pip VERB`` on a requirements file, which lies inside the environment only as long.
+
+    ``modules``: a folder where builds find modules before they look among those of the environment.
+    """
     path = request.env / _REQUIREMENTS
     path.unlink(missing_ok=True)  # a conda package may have put a link there
     with path.open("x", encoding="utf-8") as stream:
@@ -152,12 +185,15 @@ def _with_requirements(request: Request, verb: str, options: Sequence[str], line
         common += ["--no-require-hashes", "--verify-hashes", "--no-compile-bytecode"]
     try:
         source = ["-r", path] if verb == "install" else [path]
-        return _uv(["pip", verb, *common, *options, *source], timeout=request.timeout, request=request)
+        words = ["pip", verb, *common, *options, *source]
+        return _uv(words, timeout=request.timeout, request=request, modules=modules)
     finally:
         path.unlink(missing_ok=True)
 
 
-def _uv(words: Sequence[str | Path], *, timeout: float, request: Request | None = None) -> Completed:
+def _uv(
+    words: Sequence[str | Path], *, timeout: float, request: Request | None = None, modules: Path | None = None
+) -> Completed:
     from uv import find_uv_bin
 
     def tell(text: str) -> None:
@@ -169,7 +205,10 @@ def _uv(words: Sequence[str | Path], *, timeout: float, request: Request | None 
         check_is_environment(request.env)
     try:
         command = [find_uv_bin(), *words]
-        return run(command, timeout=timeout, env=tool_environment(), check=False, on_line=tell, tied=True)
+        environment = tool_environment()
+        if modules is not None:
+            environment["PYTHONPATH"] = str(modules)
+        return run(command, timeout=timeout, env=environment, check=False, on_line=tell, tied=True)
     except FileNotFoundError as error:
         raise BuildError("uv: its program is missing", hint="Reinstall envsync, or use --backend pip.") from error
     except CommandError as error:

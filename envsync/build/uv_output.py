@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from envsync.build.failure import Failure, build_cause
+from envsync.build.failure import Failure, build_failure
 from envsync.redaction import printable
 
 _DECORATION = re.compile(r"^[\s│├└╰─▶\u00d7▪]*(?:cause: |Caused by: |error: )?", re.MULTILINE)
@@ -51,7 +51,10 @@ def _of_build_requirement(failure: Failure, joined: str) -> Failure:
         return failure
     what = f"{failure.name}: " if failure.name and failure.name != built["name"] else ""
     cause = f"what it needs to be built cannot be had: {what}{failure.cause}"
-    return Failure(kind=failure.kind, name=built["name"], cause=cause)
+    absent = failure.kind in ("not-on-index", "no-wheel", "python")
+    return Failure(
+        kind="build-requires" if absent else failure.kind, name=built["name"], cause=cause, missing=failure.missing
+    )
 
 
 def _hash_mismatch(_: str, joined: str) -> Failure | None:
@@ -111,7 +114,7 @@ def _build(output: str, joined: str) -> Failure | None:
     match = _FAILED.search(joined)
     if match is None or not ("build" in match[0] or "build backend" in joined):
         return None
-    return Failure(kind="build", name=match["name"], cause=build_cause(output))
+    return build_failure(match["name"], output)
 
 
 def _name(joined: str) -> str | None:

@@ -6,7 +6,9 @@ remains until the new one is whole.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -14,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from envsync.build.backend import Backend, Request
+from envsync.build.circumstances import circumstances
 from envsync.build.clone import clone
 from envsync.build.events import Event, InterpreterFound
 from envsync.build.installed import Installed, is_satisfied, read_installed
@@ -45,6 +48,10 @@ class BuildOptions(Struct, frozen=True, kw_only=True):
     """Only what the cache has."""
     damaged: frozenset[NormalizedName] = frozenset()
     """Distributions to install anew although name and version are right: their files are not what was installed."""
+    as_of: datetime | None = None
+    """UTC: sdists are built with what the index had then."""
+    strict: bool = False
+    """All or nothing: what cannot be built, or had from an index, is an error."""
     timeout: float = TWO_HOURS
     """Seconds, for each run of uv or pip."""
 
@@ -139,7 +146,7 @@ class _Job(Struct, frozen=True, kw_only=True):
     def update(self, old: Marker) -> Built:
         """Change what differs, or nothing."""
         discard_leftovers(self.place / MARKER_NAME)
-        lacking = found_lacking(old, self.lock_id, self.plan)
+        lacking = found_lacking(old, self.lock_id, self.plan, now="" if self.options.strict else self._now())
         absent = {normalized(one.name) for one in lacking}
         wanted = self.plan.makeable_without(lacking)
         change = difference(wanted, read_installed(self.place))
@@ -177,6 +184,9 @@ class _Job(Struct, frozen=True, kw_only=True):
             damaged=self.options.damaged,
             extra=change.extra,
             offline=self.options.offline,
+            as_of=self.options.as_of,
+            strict=self.options.strict,
+            circumstances=self._now(),
             timeout=self.options.timeout,
             on_event=self.on_event,
         )
@@ -185,6 +195,9 @@ class _Job(Struct, frozen=True, kw_only=True):
         (staging / MARKER_NAME).write_bytes(encode_marker(self._marker(lacking)))
         replace_folder(staging, self.place)
         return self._built(wanted, lacking, change)
+
+    def _now(self) -> str:
+        return circumstances(os.environ, self.place, as_of=self.options.as_of)
 
     def _marker(self, lacking: tuple[NotReproducible, ...]) -> Marker:
         return Marker(

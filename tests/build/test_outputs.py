@@ -39,7 +39,7 @@ UV = {
         "its build failed: ModuleNotFoundError: No module named 'distutils.msvccompiler'",
     ),
     "uv-build-requirement": (
-        "not-on-index",
+        "build-requires",
         "kiwi",
         "what it needs to be built cannot be had: six: the index does not have this version",
     ),

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envsync.build.build_tools import build_tools
 from envsync.build.clone import clone
 from envsync.build.environ import tool_environment
-from envsync.build.in_place import build_tools
 from envsync.build.installed import Installed, is_satisfied, read_installed
 from envsync.build.marker import LockIdentity, Marker, encode_marker, parse_marker, read_marker
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible
@@ -277,6 +277,7 @@ def test_targets_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_build_tools_of_old_sdists() -> None:
-    assert build_tools("3.7.16", ()) == {"setuptools": "setuptools<59", "wheel": "wheel<0.46"}
-    assert build_tools("3.12.1", ()) == {"setuptools": "setuptools<81", "wheel": "wheel<0.46"}
-    assert build_tools("3.9", (FromIndex(name="Setuptools", version="57"),)) == {"wheel": "wheel<0.46"}
+    assert build_tools("3.7.16", ()) == ("setuptools<59", "wheel<0.46")
+    assert build_tools("3.12.1", ()) == ("setuptools<81", "wheel<0.46")
+    assert build_tools("3.9", (FromIndex(name="Setuptools", version="57"),)) == ("wheel<0.46",)
+    assert build_tools("3.12.1", (), dated=True) == ("setuptools", "wheel")

@@ -194,7 +194,7 @@ def test_a_distribution_that_the_index_lacks_is_named_and_the_old_environment_st
     make(lock("apple==1.0", "berry==1.0"), target)
     before = tree(target)
     with pytest.raises(BuildError) as caught:
-        make(lock("apple==2.0" if "apple" not in offending else "berry==1.0", offending), target)
+        make(lock("apple==2.0" if "apple" not in offending else "berry==1.0", offending), target, strict=True)
     name, _, version = offending.partition("==")
     cause = (
         "the index has no distribution of this name" if name == "nowhere" else "the index does not have this version"
@@ -219,7 +219,7 @@ def test_a_build_that_fails_shows_its_last_lines(index: Index, tmp_path: Path) -
     failing = "import subprocess; subprocess.run(['/bin/sh', '-c', 'fig_config --libs']); raise SystemExit(3)"
     index.add(sdist("fig", "1.0", during=failing), wheel("setuptools", "58.0"), wheel("wheel", "0.40"))
     with pytest.raises(BuildError) as caught:
-        make(lock("apple==1.0", "fig==1.0"), tmp_path / "env")
+        make(lock("apple==1.0", "fig==1.0"), tmp_path / "env", strict=True)
     assert caught.value.message == "fig 1.0: its build failed: fig_config is missing"
     assert "fig_config: not found" in caught.value.output
     assert "os-packages.txt" in str(caught.value.hint)

@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from envsync.build.backend import Request
+from envsync.build.circumstances import circumstances
 from envsync.build.conda.activate import write_activation
 from envsync.build.conda.checks import check_packages, check_pinned
 from envsync.build.conda.failure import shown
@@ -72,6 +73,9 @@ class CondaOptions(Struct, frozen=True, kw_only=True):
     """Make it from nothing: the files there are not what they were."""
     damaged: frozenset[str] = frozenset()
     """Normalised names of distributions whose files are not what was installed: uv's cache may be spoilt too."""
+    as_of: datetime | None = None
+    """See :class:`envsync.build.venv.BuildOptions`, as ``strict``."""
+    strict: bool = False
     timeout: float = TWO_HOURS
     """Seconds, for each run of another program."""
     patience: float = PATIENCE
@@ -178,7 +182,7 @@ class _Work(Struct, frozen=True, kw_only=True):
             return None
         discard_leftovers(self.place / MARKER_NAME)
         records = read_records(self.place)
-        lacking = found_lacking(old, self.lock_id, self.plan)
+        lacking = found_lacking(old, self.lock_id, self.plan, now="" if self.options.strict else self._now())
         wanted = self.plan.makeable_without(lacking)
         if not is_installed(self.packages, records) or difference(
             wanted, read_distributions(self.place, records).by_pip
@@ -280,6 +284,9 @@ class _Work(Struct, frozen=True, kw_only=True):
             stale=difference(wanted, there.by_pip).stale | (names & (there.by_conda | self.options.damaged)),
             damaged=names & self.options.damaged,
             among_others=True,
+            as_of=self.options.as_of,
+            strict=self.options.strict,
+            circumstances=self._now(),
             timeout=self.options.timeout,
             on_event=self.on_event,
         )
@@ -290,6 +297,9 @@ class _Work(Struct, frozen=True, kw_only=True):
         if home is not None and (problem := register(self.place, home)):
             self.on_event(Note(text=problem))
         return self._built(lacking)
+
+    def _now(self) -> str:
+        return circumstances(os.environ, self.place, as_of=self.options.as_of)
 
     def _marker(self, lacking: tuple[NotReproducible, ...]) -> Marker:
         return Marker(
