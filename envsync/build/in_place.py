@@ -204,7 +204,7 @@ class _Installation:
             if more is None or more in requirements:
                 break
             requirements.append(more)
-        return _as_build(part, failed) if failed is not None and failed is filled else failed
+        return _as_build(part, failed) if failed is not None and filled else failed
 
     def _left_out(self, part: Part, failed: Failed) -> NotReproducible:
         return left_out(failed.failure, part, failed.output, tried=self._request.circumstances)
@@ -216,7 +216,7 @@ class _Installation:
 def _as_build(part: Part, failed: Failed) -> Failed:
     """What kept the tools of a build from being had, told of what was to be built."""
     failure = failed.failure
-    if failure.kind not in (*ABSENCES, "build"):
+    if failure.kind not in (*ABSENCES, "build", "build-requires") and "No solution found" not in failed.output:
         return failed
     what = f"{failure.name}: " if failure.name else ""
     cause = f"what it needs to be built cannot be had: {what}{failure.cause}"

@@ -15,6 +15,8 @@ _NOT_FOUND = re.compile(
     rf"\b(?:Because|because|and) {_NAME} was not found in the (?:package registry|provided package locations|cache)"
 )
 _NO_VERSION = re.compile(rf"there (?:is|are) no versions? of {_PIN}")
+_NO_FITTING = re.compile(rf"there are no versions of {_NAME}(?:[<>=!~,]\S*)? and ")
+_TOO_OLD = re.compile(rf"\bonly {_NAME}[<>=]\S* (?:is|are) available and ")
 _PYTHON = re.compile(rf"does not satisfy (?P<needs>Python\S+) and {_PIN} depends on")
 _NO_WHEEL = re.compile(
     rf"{_PIN} has (?P<what>no (?:(?:usable )?wheels|source distribution|compatible).{{0,300}}?) and "
@@ -86,6 +88,8 @@ def _absent(_: str, joined: str) -> Failure | None:
         return Failure(kind="not-on-index", name=match["name"], cause="the index has no distribution of this name")
     if match := _NO_VERSION.search(joined):
         return Failure(kind="not-on-index", name=match["name"], cause="the index does not have this version")
+    if match := _NO_FITTING.search(joined) or _TOO_OLD.search(joined):
+        return Failure(kind="not-on-index", name=match["name"], cause="the index has no version that is asked for")
     if match := _PYTHON.search(joined):
         return Failure(kind="python", name=match["name"], cause=f"it needs {printable(match['needs'])}")
     if match := _NO_WHEEL.search(joined):

@@ -7,6 +7,7 @@ import csv
 import hashlib
 import json
 import os
+from datetime import datetime, timezone
 from pathlib import Path
 
 import msgspec
@@ -15,11 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envsync.build.build_tools import build_tools
+from envsync.build.circumstances import circumstances
 from envsync.build.clone import clone
 from envsync.build.environ import tool_environment
 from envsync.build.installed import Installed, is_satisfied, read_installed
-from envsync.build.marker import LockIdentity, Marker, encode_marker, parse_marker, read_marker
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.build.marker import LockIdentity, Marker, encode_marker, found_lacking, parse_marker, read_marker
+from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan
 from envsync.build.relocate import correct_record, relocate
 from envsync.build.target import absolute_target
 from envsync.build.venv import difference
@@ -281,3 +283,40 @@ def test_build_tools_of_old_sdists() -> None:
     assert build_tools("3.12.1", ()) == ("setuptools<81", "wheel<0.46")
     assert build_tools("3.9", (FromIndex(name="Setuptools", version="57"),)) == ("wheel<0.46",)
     assert build_tools("3.12.1", (), dated=True) == ("setuptools", "wheel")
+
+
+# --- another try -------------------------------------------------------------------------------------------
+
+
+def test_what_was_tried_under_other_circumstances_is_tried_again() -> None:
+    absent = NotReproducible(name="a", version="1", reason="of the image itself")
+    failed = NotReproducible(name="b", version="1", reason="its build failed", tried="then")
+    lock_id = LockIdentity(reference="r", snapshot=DIGEST, directory="d")
+    marker = Marker(environment="/e", lock=lock_id, python="3.9", backend="uv", not_reproducible=(absent, failed))
+    assert parse_marker(encode_marker(marker)) == marker
+    assert found_lacking(marker, lock_id, Plan(parts=()), now="then") == (absent, failed)
+    assert found_lacking(marker, lock_id, Plan(parts=()), now="now") == (absent,)
+    other = LockIdentity(reference="r", snapshot=Digest("sha256:" + "b" * 64), directory="d")
+    assert found_lacking(marker, other, Plan(parts=()), now="then") == ()
+
+
+def test_circumstances_are_what_could_make_a_build_work(tmp_path: Path) -> None:
+    env, programs, settings = tmp_path / "env", tmp_path / "bin", tmp_path / "uv.toml"
+    (env / "bin").mkdir(parents=True)
+    programs.mkdir()
+    environ = {"PATH": f"{env}/bin:{programs}:relative", "UV_INDEX_URL": "x", "HOME": "/a"}
+
+    def now(as_of: datetime | None = None, **variables: str) -> str:
+        return circumstances({**environ, **variables}, env, as_of=as_of, settings=(str(settings),))
+
+    first = now()
+    (env / "bin" / "pip").touch()
+    assert now(HOME="/b", UV_DEFAULT_INDEX_URL="y") == first
+    found = [now(datetime(2019, 7, 16, tzinfo=timezone.utc)), now(UV_INDEX="https://a:b@e.org/simple")]
+    assert now(UV_INDEX="https://a:secret@e.org/simple") == found[1]
+    settings.touch()
+    found.append(now())
+    (programs / "gcc").touch()
+    os.utime(programs, ns=(1, 1))
+    found.append(now())
+    assert len({first, *found}) == 5
