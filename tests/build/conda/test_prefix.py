@@ -32,7 +32,7 @@ from tests.build.conda.making import (
     with_packages,
 )
 from tests.build.making import leftovers
-from tests.build.wheels import Index, wheel
+from tests.build.wheels import Index, sdist, wheel
 from tests.imagekit.conda_channel import BASE, Served, records, serve
 from tests.imagekit.conda_package import Entry, Package, write_package
 from tests.imagekit.faulty import Answer, Corrupt, Drop, Script, Stall, Truncate, on
@@ -493,3 +493,37 @@ def test_a_damaged_file_of_the_cache_is_found_where_it_counts(lock: Snapshot, se
 
 def test_the_channel_has_all_that_the_tests_ask_for() -> None:
     assert {"python", "six", "tabulate", "demo-tool"} <= {one.name.normalized for one in records()}
+
+
+def test_an_sdist_is_built_beside_the_environment_whose_own_tools_stay(
+    original: Path, served: Served, tmp_path: Path, index: Index
+) -> None:
+    """It needs what it does not declare; what it is built with is neither put over conda's setuptools nor removed."""
+    image, target = tmp_path / "image", tmp_path / "twin"
+    shutil.copytree(original, image, symlinks=True)
+    index.add(
+        wheel("fig", "1.0"),
+        wheel("guava", "1.0"),
+        wheel("setuptools", "58.0", {"setuptools/__init__.py": "tool = 1\n"}),
+    )
+    command = [image / "bin/python", "-m", "pip", "install", "--no-deps", "--no-compile", "--index-url", index.url]
+    subprocess.run([*command, "fig==1.0", "guava==1.0"], check=True, capture_output=True)
+    lock = lock_of(image)
+    for name in ("fig", "guava"):
+        shutil.rmtree(index.folder / "simple" / name)
+    before = "import six, setuptools; assert setuptools.tool"
+    index.add(sdist("fig", "1.0", before=before), sdist("guava", "1.0", before="raise RuntimeError('no way')"))
+    index.add(wheel("wheel", "0.40"))
+    built = make(lock, target, served)
+    assert built.names == ("fig",)
+    (lacking,) = built.not_reproducible
+    assert (lacking.name, lacking.reason) == ("guava", "its build failed: RuntimeError: no way")
+    assert lock_of(target).conda[0].packages == lock.conda[0].packages
+    tools = [(d.name, d.version) for d in lock_of(target).distributions if d.name in ("setuptools", "wheel")]
+    assert tools == [(d.name, d.version) for d in lock.distributions if d.name in ("setuptools", "wheel")]
+    assert make(lock, target, served).installed == 0
+
+    shutil.rmtree(target)
+    with pytest.raises(BuildError, match=r"^guava 1\.0: its build failed: RuntimeError: no way"):
+        make(lock, target, served, strict=True)
+    assert not target.exists()
