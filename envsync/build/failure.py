@@ -120,6 +120,8 @@ def build_failure(name: str | None, output: str) -> Failure:
     return Failure(kind="build", name=name, cause=_last_error(output))
 
 
+_OF_PIP = re.compile(r"error: (?:subprocess-exited-with-error|metadata-generation-failed)")
+"""Names of pip for what a build did."""
 _MODULE = re.compile(
     r"^[\s│]*(?:ModuleNotFoundError|ImportError): No module named '?(?P<module>[A-Za-z_][\w.]{0,99})'?", re.MULTILINE
 )
@@ -132,5 +134,5 @@ def missing_module(output: str) -> str | None:
 
 
 def _last_error(output: str) -> str:
-    errors = [match[0].strip() for match in _EXCEPTION.finditer(output) if "subprocess-exited" not in match[0]]
+    errors = [match[0].strip() for match in _EXCEPTION.finditer(output) if not _OF_PIP.search(match[0])]
     return f"its build failed: {printable(errors[-1])}" if errors else "its build failed"

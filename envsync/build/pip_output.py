@@ -61,7 +61,8 @@ def _fetching(stderr: str, name: str | None) -> Failure | None:
 
 
 def _building(both: str, name: str | None) -> Failure:
-    if "subprocess-exited-with-error" in both or _FAILED.search(both):
+    # pip takes a build backend that cannot be imported for a fault of its own.
+    if re.search(r"subprocess-exited-with-error|\bBackendUnavailable\b", both) or _FAILED.search(both):
         return build_failure(name, both)
     errors = re.findall(r"^ERROR: (.+)$", both, re.MULTILINE) or [line for line in both.splitlines() if line.strip()]
     return Failure(kind="other", name=name, cause=printable(errors[-1].strip()) if errors else "pip failed")

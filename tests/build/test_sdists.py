@@ -14,7 +14,7 @@ from envsync.build.marker import read_marker
 from envsync.errors import BuildError
 from tests.build.dated import DatedIndex, dated_index, legacy_sdist
 from tests.build.making import freeze, leftovers, lock, make, site_packages, tree
-from tests.build.wheels import wheel
+from tests.build.wheels import Index, sdist, serve, wheel
 
 THEN = datetime(2019, 7, 16, tzinfo=timezone.utc)
 BUILD_META = '''
@@ -265,3 +265,35 @@ def test_files_that_are_damaged_are_built_anew_the_same_way(index: DatedIndex, t
     (site_packages(target) / "fig.py").write_text("edited\n")
     make(snapshot, target, as_of=THEN, damaged=frozenset({"fig"}))
     assert built_with(target, "fig") == "('41.0', '1.0')"
+
+
+def test_the_pip_backend_leaves_out_and_completes_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same ways, but for the date, which pip knows nothing of."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    with serve(folder) as address:
+        index = Index(folder, address)
+        index.add(wheel("apple", "1.0"), sdist("fig", "1.0", before="import apple"))
+        index.add(sdist("guava", "1.0", before="raise RuntimeError('no way')"))
+        index.add(wheel("setuptools", "58.0"), wheel("wheel", "0.40"))
+        for name, value in {
+            "INDEX_URL": index.url,
+            "CONFIG_FILE": os.devnull,
+            "CACHE_DIR": str(tmp_path / "c"),
+        }.items():
+            monkeypatch.setenv(f"PIP_{name}", value)
+        monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+        snapshot = lock("fig==1.0", "apple==1.0", "guava==1.0", "nowhere==1.0")
+        events: list[Event] = []
+        target = tmp_path / "env"
+        built = make(snapshot, target, backend="pip", as_of=THEN, on_event=events.append)
+        assert freeze(target) == ["apple==1.0", "fig==1.0"]
+        guava, nowhere = built.not_reproducible
+        assert (guava.name, guava.reason) == ("guava", "its build failed: RuntimeError: no way")
+        assert "RuntimeError: no way" in guava.output
+        assert nowhere.reason == "the index has no distribution of this name that fits this interpreter"
+        assert Note(text="sdists are built with today's build requirements: only uv has those of a date") in events
+        again = make(snapshot, target, backend="pip", as_of=THEN)
+        assert (again.installed, again.not_reproducible) == (0, built.not_reproducible)
+        with pytest.raises(BuildError, match=r"^nowhere 1\.0: the index has no distribution of this name"):
+            make(snapshot, target, backend="pip", strict=True)
