@@ -7,13 +7,10 @@ from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta, timezone
 
 from envsync.errors import UsageError
+from envsync.instants import parse_instant
 from envsync.model import ImageSource, Snapshot
 from envsync.redaction import printable
 
-_INSTANT = re.compile(
-    r"(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.[0-9]{1,12})?"
-    r"(?P<zone>[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NOT_BEFORE = datetime(2000, 1, 1, tzinfo=timezone.utc)
 """No index had anything then; what builds that are the same each time stamp (1970, 1980) is older too."""
@@ -56,23 +53,6 @@ def parse_as_of(text: str, *, now: datetime | None = None) -> datetime:
     if instant < _NOT_BEFORE:
         raise UsageError(f"--as-of {shown}: is before 2000 (expected when the image was made)")
     return instant
-
-
-def parse_instant(text: str) -> datetime | None:
-    """A time of RFC 3339, in UTC and whole seconds; ``None`` where it is none: https://www.rfc-editor.org/rfc/rfc3339."""
-    match = _INSTANT.fullmatch(text)
-    if match is None:
-        return None
-    zone = "+00:00" if match["zone"] in "Zz" else match["zone"]
-    try:
-        return datetime.fromisoformat(f"{match['date']}T{match['time']}{zone}").astimezone(timezone.utc)
-    except (ValueError, OverflowError):
-        return None
-
-
-def rfc3339(instant: datetime) -> str:
-    """``2019-07-16T12:00:00Z``."""
-    return instant.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _day(text: str) -> date | None:

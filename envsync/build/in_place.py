@@ -15,13 +15,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from envsync.build.as_of import rfc3339
 from envsync.build.backend import Request
 from envsync.build.build_tools import build_tools, constraints, known_requirements, provider
 from envsync.build.events import Line, Note
 from envsync.build.failure import ABSENCES, Failure, build_error, left_out, missing_module
 from envsync.build.known_builds import known_builds
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.instants import rfc3339
 from envsync.names import normalized
 
 Part = FromIndex | FromUrl

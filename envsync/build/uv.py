@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from envsync.build.as_of import rfc3339
 from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_environment, not_reproducible
 from envsync.build.environ import tool_environment
 from envsync.build.events import Event, Installing, Line, Resolving
@@ -18,6 +17,7 @@ from envsync.build.interpreter import LocalPython
 from envsync.build.plan import FromIndex, FromUrl, NotReproducible
 from envsync.build.uv_output import explain
 from envsync.errors import BuildError, CommandError
+from envsync.instants import rfc3339
 from envsync.names import normalized
 from envsync.process import Completed, run
 

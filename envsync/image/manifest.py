@@ -7,6 +7,7 @@ https://github.com/distribution/distribution/blob/main/docs/content/spec/manifes
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec import Struct
 
 from envsync.errors import CorruptImageError, ImageError, ReferenceSyntaxError
 from envsync.image.protocol import ConfigFile
+from envsync.instants import parse_instant
 from envsync.model import EnvironmentVariable, ImageConfig
 from envsync.redaction import names_a_secret, printable, without_credentials
 from envsync.reference import Digest, Platform
@@ -127,8 +129,13 @@ class _RootFs(Struct):
     diff_ids: list[str] | None = None
 
 
+class _History(Struct):
+    created: str | None = None
+
+
 class _Config(_Platform):
     created: str | None = None
+    history: list[_History] | None = None
     config: _ProcessConfig | None = None
     rootfs: _RootFs | None = None
 
@@ -229,7 +236,7 @@ def parse_config(data: bytes, *, where: str) -> ConfigFile:
     return ConfigFile(
         digest=Digest(f"sha256:{hashlib.sha256(data).hexdigest()}"),
         platform=_platform(raw, where, "platform"),
-        created=raw.created,
+        created=_newest(raw.created, raw.history or ()),
         config=ImageConfig(
             env=parse_env(process.env or ()), user=process.user or "", workdir=process.working_dir or ""
         ),
@@ -237,6 +244,13 @@ def parse_config(data: bytes, *, where: str) -> ConfigFile:
             _digest(text, where, f"rootfs.diff_ids[{number}]") for number, text in enumerate(raw.rootfs.diff_ids)
         ),
     )
+
+
+def _newest(created: str | None, history: Sequence[_History]) -> str | None:
+    """When the config says that it was made, or its newest layer, where that is later: some tools stamp 1970."""
+    texts = [text for text in (created, *(one.created for one in history)) if text]
+    found = [(instant, text) for text in texts if (instant := parse_instant(text)) is not None]
+    return max(found, key=lambda pair: pair[0])[1] if found else created
 
 
 def _check_process(process: _ProcessConfig, where: str) -> None:

@@ -111,3 +111,21 @@ def test_any_json_is_parsed_or_refused(data: bytes) -> None:
     for parse in (parse_config, parse_manifest, parse_docker_manifest):
         with contextlib.suppress(ImageError):
             parse(data, where="it")
+
+
+@pytest.mark.parametrize(
+    ("created", "history", "expected"),
+    [
+        ("2019-07-16T10:20:30.5Z", ["2019-07-16T10:20:30Z", None], "2019-07-16T10:20:30.5Z"),
+        ("1970-01-01T00:00:00Z", ["2019-07-16T12:00:00+02:00", "2019-07-16T09:00:00Z"], "2019-07-16T12:00:00+02:00"),
+        (None, ["2019-07-16T10:20:30Z"], "2019-07-16T10:20:30Z"),
+        ("of old", ["\x1b[2J"], "of old"),
+        (None, [], None),
+    ],
+)
+def test_an_image_is_as_old_as_its_newest_layer(
+    created: str | None, history: list[str | None], expected: str | None
+) -> None:
+    raw = {"architecture": "amd64", "os": "linux", "rootfs": {"diff_ids": []}}
+    data = as_json({**raw, "created": created, "history": [{"created": one} for one in history]})
+    assert parse_config(data, where="config").created == expected
