@@ -91,3 +91,7 @@ class CommandError(EnvsyncError):
     def __init__(self, message: str, *, output: str = "", hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.output = output
+
+
+class WheelhouseError(EnvsyncError):
+    """Wheels repacked from an image that cannot be kept."""

@@ -15,11 +15,12 @@ import msgspec
 from envsync.catalog import conda, distributions, interpreters, libc, os_packages, os_release
 from envsync.catalog.bounds import Allowance
 from envsync.errors import DisagreementError
-from envsync.exact.complete import complete as complete_snapshot
+from envsync.exact.artifacts import Artifacts, with_artifacts
+from envsync.exact.complete import complete
 from envsync.files import SearchableTree
 from envsync.lock.codec import to_json
 from envsync.lock.store import without_layers
-from envsync.model import CondaEnvironment, ImageSource, Interpreter, OperatingSystem, Skipped, Snapshot
+from envsync.model import CondaEnvironment, Distribution, ImageSource, Interpreter, OperatingSystem, Skipped, Snapshot
 from envsync.redaction import printable
 from envsync.reference import Digest
 
@@ -96,6 +97,7 @@ def read_snapshot(
     *,
     interpreter: PurePosixPath | None,
     cache: Cache | None = None,
+    artifacts: Artifacts | None = None,
     on_progress: Callable[[LayerProgress], None] | None = None,
 ) -> Snapshot:
     """Learn everything from the layers; nothing of the image is executed.
@@ -105,12 +107,14 @@ def read_snapshot(
         source: where the snapshot says that it is from.
         interpreter: the environment, instead of what PATH says.
         cache: what was learnt of layers before, and will be kept of these.
+        artifacts: which wheels to make of its files; ``None``: none, and no index is asked.
         on_progress: see :func:`envsync.rootfs.read_rootfs`.
 
     Raises:
         CorruptImageError: a layer is damaged or does not match its digest.
         NoPythonError: there is no interpreter in the image (or not at the path given).
         UnsafeValueError: a distribution's name or version would inject into a requirements file.
+        WheelhouseError: a wheel cannot be kept.
     """
     from envsync.known import KnownLayers
     from envsync.rootfs import read_rootfs
@@ -132,18 +136,19 @@ def read_snapshot(
         chosen=interpreter,
     )
     allowance = Allowance()
-    complete: list[Interpreter] = []
+    described: list[Interpreter] = []
     skipped = [*tree.skipped, *found.skipped]
     for one in found.interpreters:
         installed, unread = distributions.find_distributions(
             tree, one.sys_path, python=one.version, allowance=allowance
         )
-        complete.append(msgspec.structs.replace(one, distributions=installed))
+        described.append(msgspec.structs.replace(one, distributions=installed))
         skipped += unread
-    environments, marked, doubts = conda.find_conda(tree, conda.find_prefixes(tree), complete)
+    environments, marked, doubts = conda.find_conda(tree, conda.find_prefixes(tree), described)
     packages, unread = os_packages.find(tree)
     snapshot = _snapshot(source, config, system, marked, environments, packages, (*skipped, *doubts, *unread))
-    return complete_snapshot(snapshot, tree)
+    completed = complete(snapshot, tree)
+    return with_artifacts(completed, tree, artifacts) if artifacts is not None else completed.snapshot
 
 
 def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Snapshot:
@@ -252,6 +257,27 @@ def agree(ran: Snapshot, read: Snapshot) -> Snapshot:
     if isinstance(source, ImageSource):
         source = msgspec.structs.replace(source, method="both")
     return msgspec.structs.replace(read, source=source, skipped=_unique((*ran.skipped, *read.skipped)))
+
+
+def with_files(ran: Snapshot, read: Snapshot) -> Snapshot:
+    """What a container answered, and what the files of its layers tell beyond that."""
+    known = {(d.name, d.metadata): d for d in read.python.distributions}
+
+    def joined(distribution: Distribution) -> Distribution:
+        other = known.get((distribution.name, distribution.metadata))
+        if other is None:
+            return distribution
+        return msgspec.structs.replace(
+            distribution, contents=other.contents, patched=other.patched, file=other.file, wheel=other.wheel
+        )
+
+    python = msgspec.structs.replace(
+        ran.python,
+        distributions=tuple(map(joined, ran.python.distributions)),
+        standard_library=read.python.standard_library,
+    )
+    skipped = _unique((*ran.skipped, *read.skipped))
+    return msgspec.structs.replace(ran, interpreters=(python, *ran.interpreters[1:]), skipped=skipped)
 
 
 def _comparable(snapshot: Snapshot) -> Any:

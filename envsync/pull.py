@@ -134,7 +134,9 @@ def _at_hand(path: Path, digest: Digest, platform: Platform | None, options: Pul
     same = isinstance(found.source, ImageSource) and found.source.digest == digest
     fits = asked is None or (found.platform is not None and asked.accepts(found.platform))
     chosen = options.interpreter is None or found.python.executable == options.interpreter
-    return found if same and fits and chosen else None
+    if not (same and fits and chosen):
+        return None
+    return found if options.artifacts is None or options.artifacts.are_at_hand(found) else None
 
 
 def root_path(root: Path, reference: Reference, snapshot: Snapshot) -> Path:

@@ -8,15 +8,17 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from envsync.errors import EngineError, UsageError
-from envsync.gather import agree, image_source, read_snapshot, run_snapshot
+from envsync.gather import agree, image_source, read_snapshot, run_snapshot, with_files
 from envsync.image.registry.access import Access
-from envsync.model import Snapshot
+from envsync.model import ImageSource, Snapshot
 from envsync.reference import ArchiveFile, Digest, ImageName, LayoutFolder, NamedImage, Platform, Reference
 
 if TYPE_CHECKING:
     from envsync.cache import Cache
+    from envsync.exact.artifacts import Artifacts
     from envsync.image.engine import Engine, EngineImage
     from envsync.image.protocol import Image, LayerProgress
 
@@ -36,6 +38,8 @@ class PullOptions(Struct, frozen=True, kw_only=True):
     """How registries are reached."""
     cache: Cache | None = None
     """What earlier pulls learnt, and where this one keeps it; ``None``: all is learnt anew."""
+    artifacts: Artifacts | None = None
+    """Which wheels to make of the image's files; ``None``: none, and no index is asked."""
 
 
 class Progress(Struct, frozen=True, kw_only=True):
@@ -136,7 +140,26 @@ class _Taking:
     ) -> Snapshot:
         self._progress.step(f"reading {shown}: {len(image.layers)} layers")
         source = image_source(image.config, reference=shown, digest=image.digest, method="read")
-        return read_snapshot(image, source, interpreter=self._options.interpreter, cache=cache, on_progress=on_progress)
+        return self._read_image(image, source, cache, on_progress)
+
+    def _read_image(
+        self,
+        image: Image,
+        source: ImageSource,
+        cache: Cache | None = None,
+        on_progress: Callable[[LayerProgress], None] | None = None,
+    ) -> Snapshot:
+        artifacts = self._options.artifacts
+        if artifacts is not None:
+            artifacts = replace(artifacts, step=self._progress.step, note=self._progress.note)
+        return read_snapshot(
+            image,
+            source,
+            interpreter=self._options.interpreter,
+            cache=cache,
+            artifacts=artifacts,
+            on_progress=on_progress,
+        )
 
     def _from_files(self, reference: ArchiveFile | LayoutFolder) -> Snapshot:
         if self._options.method in ("run", "both"):
@@ -165,14 +188,18 @@ class _Taking:
         if found is not None:
             return found
         ran = read = None
-        if method in ("auto", "run", "both"):
+        # What only its files tell is asked for: they are read anyway, and say all the rest as well.
+        needs_files = self._options.artifacts is not None
+        if method in ("run", "both") or (method == "auto" and not needs_files):
             self._progress.step(f"asking a container of {name} (at most {Limits().seconds:g} s)")
             ran = self._run(engine, image, name)
-        if method in ("read", "both"):
+        if method in ("read", "both") or needs_files:
             read = self._read_saved(image, name, stack)
         match ran, read:
-            case Snapshot(), Snapshot():
+            case Snapshot(), Snapshot() if method == "both":
                 return agree(ran, read)
+            case Snapshot(), Snapshot():
+                return with_files(ran, read)
             case Snapshot(), None:
                 return ran
             case None, Snapshot():
@@ -196,7 +223,7 @@ class _Taking:
         stack.callback(layers.close)
         self._progress.step(f"reading the layers of {name}")
         source = image_source(image.config, reference=str(name), digest=image.digest, method="read")
-        return read_snapshot(layers, source, interpreter=self._options.interpreter, on_progress=self._progress.layer)
+        return self._read_image(layers, source, on_progress=self._progress.layer)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from envsync.build.events import Event
 from envsync.build.interpreter import LocalPython
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.build.plan import FromImage, FromIndex, Installable, NotReproducible
 from envsync.errors import BuildError
 
 ABSENT_FROM_INDEX = "no index that is configured here has it"
@@ -24,7 +24,7 @@ class Request(Struct, frozen=True, kw_only=True):
     env: Path
     python: str
     """The exact version of the interpreter in it."""
-    wanted: tuple[FromIndex | FromUrl, ...]
+    wanted: tuple[Installable, ...]
     """All distributions."""
     stale: frozenset[str] = frozenset()
     """Normalised names of installed distributions that are not what is wanted."""
@@ -64,6 +64,11 @@ class Backend(Protocol):
                 lacking but for local origins, else only what concerns more than one distribution, or its identity:
                 the network, a login, a full disk, another hash.
         """
+
+
+def wheel_folders(parts: Iterable[Installable]) -> tuple[str, ...]:
+    """Where the wheels of the image lie that are among ``parts``: each is found there by its name and hash."""
+    return tuple(sorted({str(Path(part.path).parent) for part in parts if isinstance(part, FromImage)}))
 
 
 def check_is_environment(env: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from envsync.build.known_builds import KnownBuild, requirement_name
-from envsync.build.plan import FromIndex, FromUrl
+from envsync.build.plan import FromIndex, Installable
 from envsync.names import normalized
 
 _PROVIDERS = {
@@ -42,7 +42,7 @@ _PROVIDERS = {
 who owns a distribution of that name."""
 
 
-def build_tools(python: str, wanted: Iterable[FromIndex | FromUrl], *, dated: bool = False) -> tuple[str, ...]:
+def build_tools(python: str, wanted: Iterable[Installable], *, dated: bool = False) -> tuple[str, ...]:
     """Requirements of the tools that old sdists take for granted and that are not ``wanted`` themselves.
 
     ``dated``: the newest as of a date are meant, which need no other limit.
@@ -58,14 +58,14 @@ def build_tools(python: str, wanted: Iterable[FromIndex | FromUrl], *, dated: bo
 
 
 def known_requirements(
-    part: FromIndex | FromUrl, wanted: Iterable[FromIndex | FromUrl], known: Iterable[KnownBuild]
+    part: Installable, wanted: Iterable[Installable], known: Iterable[KnownBuild]
 ) -> tuple[str, ...]:
     """What the builds of this release are known to need, without what the lock's own versions satisfy."""
     found = [text for one in known if one.fits(part.name, part.version) for text in one.requires]
     return tuple(text for text in dict.fromkeys(found) if not is_met(text, wanted))
 
 
-def is_met(requirement: str, wanted: Iterable[FromIndex | FromUrl]) -> bool:
+def is_met(requirement: str, wanted: Iterable[Installable]) -> bool:
     """Whether one of the lock's distributions satisfies ``requirement``."""
     from packaging.requirements import Requirement
     from packaging.version import InvalidVersion
@@ -84,7 +84,7 @@ def provider(module: str | None) -> str | None:
     return _PROVIDERS.get(module or "")
 
 
-def constraints(wanted: Iterable[FromIndex | FromUrl], requirements: Sequence[str]) -> tuple[str, ...]:
+def constraints(wanted: Iterable[Installable], requirements: Sequence[str]) -> tuple[str, ...]:
     """The lock's own versions, for what ``requirements`` in turn depend on."""
     asked = {requirement_name(text) for text in requirements}
     return tuple(

@@ -8,7 +8,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.build.plan import Installable, NotReproducible
 from envsync.errors import BuildError
 from envsync.names import normalized
 from envsync.redaction import printable
@@ -65,7 +65,7 @@ _UNCLEAR: frozenset[Kind] = frozenset({"build", "build-requires", "vcs", "other"
 """Of these the output says more than the cause."""
 
 
-def build_error(failure: Failure, parts: Sequence[FromIndex | FromUrl], output: str, command: str) -> BuildError:
+def build_error(failure: Failure, parts: Sequence[Installable], output: str, command: str) -> BuildError:
     """An error that names the distribution with its version, the cause and the next step."""
     by_name = {normalized(part.name): part for part in parts}
     part = by_name.get(normalized(failure.name)) if failure.name else None
@@ -80,7 +80,7 @@ def build_error(failure: Failure, parts: Sequence[FromIndex | FromUrl], output: 
 
 
 def left_out(
-    failure: Failure, part: FromIndex | FromUrl, output: str, *, tried: str, hint: str | None = None
+    failure: Failure, part: Installable, output: str, *, tried: str, hint: str | None = None
 ) -> NotReproducible:
     """Account for a distribution that cannot be had, as :func:`build_error` would."""
     return NotReproducible(

@@ -20,11 +20,11 @@ from envsync.build.build_tools import build_tools, constraints, known_requiremen
 from envsync.build.events import Line, Note
 from envsync.build.failure import ABSENCES, Failure, build_error, left_out, missing_module
 from envsync.build.known_builds import known_builds
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.build.plan import Installable, NotReproducible
 from envsync.instants import rfc3339
 from envsync.names import normalized
 
-Part = FromIndex | FromUrl
+Part = Installable
 
 _MODULES = 8
 """How many modules that a build misses are supplied, one after the other."""

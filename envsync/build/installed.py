@@ -7,8 +7,9 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from envsync.build.plan import FromIndex, FromUrl
+from envsync.build.plan import FromImage, FromIndex, Installable
 from envsync.catalog.direct_url import DirectUrlError, parse_direct_url
+from envsync.contents import MARKER
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Origin, VcsOrigin
 from envsync.names import normalized
 
@@ -29,6 +30,8 @@ class Installed(Struct, frozen=True, kw_only=True):
     """By ``direct_url.json``; an empty directory origin where that file is damaged."""
     folder: str = ""
     """The name of its ``.dist-info`` or ``.egg-info``."""
+    repacked: bool = False
+    """Whether it came from a wheel that envsync repacked."""
 
 
 def site_packages(env: Path) -> Path | None:
@@ -51,14 +54,23 @@ def read_installed(env: Path) -> tuple[Installed, ...]:
         if match is not None:
             origin = _read_origin(entry / "direct_url.json")
             name = normalized(match["name"])
-            found.append(Installed(name=name, version=match["version"], origin=origin, folder=entry.name))
+            one = Installed(
+                name=name,
+                version=match["version"],
+                origin=origin,
+                folder=entry.name,
+                repacked=(entry / MARKER).exists(),
+            )
+            found.append(one)
     return tuple(sorted(found, key=lambda one: (one.name, one.version)))
 
 
-def is_satisfied(part: FromIndex | FromUrl, installed: Installed) -> bool:
+def is_satisfied(part: Installable, installed: Installed) -> bool:
     """Whether what is installed is what the plan would install: version and origin."""
     if not _same_version(part.version, installed.version):
         return False
+    if isinstance(part, FromImage):
+        return installed.repacked
     if isinstance(part, FromIndex):
         return installed.origin is None
     return _same_origin(part.origin, installed.origin)

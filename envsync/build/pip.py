@@ -11,7 +11,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_environment, not_reproducible
+from envsync.build.backend import (
+    ABSENT_FROM_INDEX,
+    OTHER_FILES,
+    Request,
+    check_is_environment,
+    not_reproducible,
+    wheel_folders,
+)
 from envsync.build.environ import tool_environment
 from envsync.build.events import Installing, Line, Note, Resolving
 from envsync.build.failure import build_error
@@ -19,7 +26,7 @@ from envsync.build.in_place import Dated, Failed, install_all
 from envsync.build.installed import read_installed
 from envsync.build.interpreter import LocalPython
 from envsync.build.pip_output import explain
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.build.plan import FromImage, FromIndex, FromUrl, Installable, NotReproducible
 from envsync.errors import BuildError, CommandError
 from envsync.names import normalized, pep440
 from envsync.process import Completed, run
@@ -49,13 +56,17 @@ class Pip:
         """See :meth:`envsync.build.backend.Backend.install`."""
         pip = next((part for part in request.wanted if normalized(part.name) == "pip"), None)
         others = [part for part in request.wanted if part is not pip]
-        soft = [part for part in others if isinstance(part, FromIndex) and part.local_origin]
+        soft = [part for part in others if isinstance(part, FromIndex) and part.local_origin and part.filename is None]
+        repacked = [part for part in others if isinstance(part, FromImage)]
         request.on_event(Resolving(count=len(request.wanted)))
         _put_suitable_pip(request)
         _uninstall(request, sorted((request.stale | request.extra) - {"pip"}))
         if request.as_of is not None:
             request.on_event(Note(text="sdists are built with today's build requirements: only uv has those of a date"))
-        left_out = install_all(request, [part for part in others if part not in soft], _PipSteps(request))
+        left_out = install_all(
+            request, [part for part in others if part not in soft and part not in repacked], _PipSteps(request)
+        )
+        _install_repacked(request, repacked)
         lacking = [reason for part in soft if (reason := _install_soft(request, part)) is not None]
         request.on_event(Installing(count=len(request.wanted)))
         absent = {normalized(part.name) for part in left_out}
@@ -83,12 +94,14 @@ def _has_suitable_pip(request: Request) -> bool:
     return len(have) == 1 and Version(have[0] or "0") >= Version(_OLDEST_PIP)
 
 
-def _put_pip_of_lock(request: Request, pip: FromIndex | FromUrl | None) -> None:
+def _put_pip_of_lock(request: Request, pip: Installable | None) -> None:
     if pip is None:
         _uninstall(request, ["pip"])
         return
     have = [one.version for one in read_installed(request.env) if one.name == "pip"]
-    if have != [pip.version] or isinstance(pip, FromUrl):
+    if isinstance(pip, FromImage):
+        _install_repacked(request, [pip])
+    elif have != [pip.version] or isinstance(pip, FromUrl):
         _require(request, _failed(_try_pip_install(request, [pip.requirement]), "pip install"))
 
 
@@ -100,9 +113,9 @@ class _PipSteps:
     def __init__(self, request: Request) -> None:
         self._request = request
 
-    def together(self, parts: Sequence[FromIndex | FromUrl], dated: Dated) -> Failed | None:
+    def together(self, parts: Sequence[Installable], dated: Dated) -> Failed | None:
         """Run pip-sync. What is not in its list it removes, so local origins come after it, not before."""
-        path = _write(self._request, [part.requirement for part in parts])
+        path = _write(self._request, _lines(parts))
         command: list[str | Path] = [sys.executable, "-m", "piptools", "sync"]
         options: list[str | Path] = ["--python-executable", _python(self._request), "--pip-args", " ".join(_FLAGS)]
         try:
@@ -111,7 +124,7 @@ class _PipSteps:
             path.unlink(missing_ok=True)
         return _failed(done, "pip-sync")
 
-    def alone(self, part: FromIndex | FromUrl, dated: Dated, tools: Path | None) -> Failed | None:
+    def alone(self, part: Installable, dated: Dated, tools: Path | None) -> Failed | None:
         flags = [] if tools is None else ["--no-build-isolation"]
         return _failed(_try_pip_install(self._request, [part.requirement], *flags, modules=tools), "pip install")
 
@@ -125,6 +138,13 @@ class _PipSteps:
         limits.write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
         options: list[str | Path] = ["--target", folder, "--constraint", limits, *requirements]
         return _failed(_run(self._request, [_python(self._request), "-m", "pip", "install", *options]), "pip install")
+
+
+def _lines(parts: Sequence[Installable]) -> list[str]:
+    """With hashes where all have some: pip takes a hash on one line for the wish to have them on all."""
+    if all(isinstance(part, FromIndex) and part.hashes for part in parts):
+        return [part.requirement for part in parts]
+    return [f"{part.name}=={part.version}" if isinstance(part, FromIndex) else part.requirement for part in parts]
 
 
 def _failed(done: Completed, command: str) -> Failed | None:
@@ -144,6 +164,14 @@ def _install_soft(request: Request, part: FromIndex) -> NotReproducible | None:
     if failed.failure.kind not in ("not-on-index", "no-wheel", "hash"):
         raise build_error(failed.failure, request.wanted, failed.output, failed.command)
     return not_reproducible(part, OTHER_FILES if failed.failure.kind == "hash" else ABSENT_FROM_INDEX)
+
+
+def _install_repacked(request: Request, parts: Sequence[FromImage]) -> None:
+    """Install wheels of the image; by name, since pip notes the path of a wheel that it is given itself."""
+    if parts:
+        links = [word for folder in wheel_folders(parts) for word in ("--find-links", folder)]
+        lines = [part.requirement for part in parts]
+        _require(request, _failed(_try_pip_install(request, lines, "--no-index", *links), "pip install"))
 
 
 def _require(request: Request, failed: Failed | None) -> None:

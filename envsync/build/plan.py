@@ -8,8 +8,9 @@ treats specially (white space, ``${VARIABLES}``, fragments).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
+from typing import Literal
 
 from msgspec import Struct
 
@@ -36,12 +37,45 @@ class FromIndex(Struct, frozen=True, kw_only=True, tag="index"):
     """The image has it from itself or from its OS; an index may have it as well, or not."""
     place: str = ""
     """Of a local origin: where the image has it from."""
+    filename: str | None = None
+    """The file that was chosen; ``None``: the index was not asked, or did not answer."""
+    is_sdist: bool = False
+    """Whether it has to be built."""
+    proof: Literal["proved", "inferred", "chosen"] | None = None
+    """How sure it is that the image was made from this file: see :class:`envsync.model.IndexFile`; ``chosen``: it only
+    fits this machine."""
+    build_requires: tuple[str, ...] = ()
+    """Of an sdist: what it needs while it is built, beyond what it says itself."""
+    as_of: str | None = None
+    """Of an sdist: the day whose build requirements it gets."""
+    reason: str = ""
+    """Why this one."""
 
     @property
     def requirement(self) -> str:
         """A line of a requirements file."""
         hashes = "".join(f" --hash={value.replace('=', ':')}" for value in self.hashes)
         return f"{self.name}=={self.version}{hashes}"
+
+
+class FromImage(Struct, frozen=True, kw_only=True, tag="image"):
+    """A wheel that was repacked from the image."""
+
+    name: str
+    version: str
+    filename: str
+    sha256: str
+    path: str
+    """Of the wheel, on this machine."""
+    reason: str = ""
+    """Why not from an index."""
+    notes: tuple[str, ...] = ()
+    """What of the distribution is not in it."""
+
+    @property
+    def requirement(self) -> str:
+        """A line of a requirements file, for an installer that looks into the wheel's folder."""
+        return f"{self.name}=={self.version} --hash=sha256:{self.sha256}"
 
 
 class FromUrl(Struct, frozen=True, kw_only=True, tag="url"):
@@ -52,6 +86,8 @@ class FromUrl(Struct, frozen=True, kw_only=True, tag="url"):
     origin: VcsOrigin | ArchiveOrigin
     requirement: str
     """The PEP 508 direct reference that ``pip freeze`` prints."""
+    reason: str = ""
+    """Why from there."""
 
 
 class NotReproducible(Struct, frozen=True, kw_only=True, tag="nowhere"):
@@ -66,9 +102,16 @@ class NotReproducible(Struct, frozen=True, kw_only=True, tag="nowhere"):
     """What would help."""
     tried: str = ""
     """The circumstances under which it could not be had: others are worth another try. Empty: none are."""
+    editable: bool = False
+    """Whether it is a project that somebody works on, or a folder, rather than a release."""
+    nearest: str | None = None
+    """The nearest thing there is: ``NAME==VERSION``."""
+    risk: str = ""
+    """What may go wrong with that."""
 
 
-Part = FromIndex | FromUrl | NotReproducible
+Installable = FromIndex | FromUrl | FromImage
+Part = Installable | NotReproducible
 
 
 class Plan(Struct, frozen=True, kw_only=True):
@@ -77,11 +120,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     parts: tuple[Part, ...]
 
     @property
-    def makeable(self) -> tuple[FromIndex | FromUrl, ...]:
+    def makeable(self) -> tuple[Installable, ...]:
         """What is to be installed."""
         return tuple(part for part in self.parts if not isinstance(part, NotReproducible))
 
-    def makeable_without(self, lacking: Iterable[NotReproducible]) -> tuple[FromIndex | FromUrl, ...]:
+    def makeable_without(self, lacking: Iterable[NotReproducible]) -> tuple[Installable, ...]:
         """What is to be installed, but for what no index turned out to have."""
         absent = {normalized(one.name) for one in lacking}
         return tuple(part for part in self.makeable if normalized(part.name) not in absent)
@@ -92,19 +135,34 @@ class Plan(Struct, frozen=True, kw_only=True):
         return tuple(part for part in self.parts if isinstance(part, NotReproducible))
 
 
-def make_plan(lock: Snapshot) -> Plan:
+Choose = Callable[[Distribution, Part], Part]
+"""Decides where a distribution comes from, given what its origin alone says."""
+
+
+def make_plan(lock: Snapshot, choose: Choose = lambda _distribution, part: part) -> Plan:
     """Decide where each distribution of the lock's environment comes from.
+
+    Args:
+        lock: whose distributions.
+        choose: knows what indexes and the image have; without it, what the origins say counts.
 
     Raises:
         UnsafeValueError: names a distribution whose name or version could inject into a requirements file.
     """
     parts: dict[str, Part] = {}
     for distribution in lock.distributions:
-        parts.setdefault(normalized(distribution.name), _part(distribution))
+        name = normalized(distribution.name)
+        if name not in parts:
+            parts[name] = choose(distribution, part_by_origin(distribution))
     return Plan(parts=tuple(parts.values()))
 
 
-def _part(distribution: Distribution) -> Part:
+def part_by_origin(distribution: Distribution) -> Part:
+    """Where a distribution comes from, as far as its recorded origin tells.
+
+    Raises:
+        UnsafeValueError: its name or version could inject into a requirements file.
+    """
     name, version = distribution.name, distribution.version
     _check_syntax(name, version)
     if normalized(name) == "pkg-resources" and version in ("0.0.0", "0.0"):
@@ -125,7 +183,7 @@ def _by_origin(name: str, version: str, origin: Origin | None, location: PurePos
             # A local project is never looked up by its name: on a public index anybody could own that name.
             what = "an editable project" if editable else "a local project"
             reason = f"{what} that exists only inside the image, at {printable(url)}"
-            return NotReproducible(name=name, version=version, reason=reason)
+            return NotReproducible(name=name, version=version, reason=reason, editable=True)
         case ArchiveOrigin(url=url, hashes=hashes) if url.lower().startswith("file:"):
             known = tuple(value for value in hashes if _HASH.fullmatch(value))
             return FromIndex(name=name, version=version, hashes=known, local_origin=True, place=printable(url))

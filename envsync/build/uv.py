@@ -8,13 +8,20 @@ from pathlib import Path
 
 import msgspec
 
-from envsync.build.backend import ABSENT_FROM_INDEX, OTHER_FILES, Request, check_is_environment, not_reproducible
+from envsync.build.backend import (
+    ABSENT_FROM_INDEX,
+    OTHER_FILES,
+    Request,
+    check_is_environment,
+    not_reproducible,
+    wheel_folders,
+)
 from envsync.build.environ import tool_environment
 from envsync.build.events import Event, Installing, Line, Resolving
 from envsync.build.failure import Failure, build_error
 from envsync.build.in_place import Dated, Failed, install_all
 from envsync.build.interpreter import LocalPython
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible
+from envsync.build.plan import FromIndex, Installable, NotReproducible
 from envsync.build.uv_output import explain
 from envsync.errors import BuildError, CommandError
 from envsync.instants import rfc3339
@@ -73,8 +80,8 @@ class _UvSteps:
     def _among_others(self) -> list[str]:
         return ["--break-system-packages"] if self._request.among_others else []
 
-    def together(self, parts: Sequence[FromIndex | FromUrl], dated: Dated) -> Failed | None:
-        options = _until(dated)
+    def together(self, parts: Sequence[Installable], dated: Dated) -> Failed | None:
+        options = [*_until(dated), *_find_links(parts)]
         options += [word for name in sorted(self._request.stale) for word in ("--reinstall-package", name)]
         lines = [part.requirement for part in parts]
         if self._request.among_others or self._anew:
@@ -83,8 +90,8 @@ class _UvSteps:
         done = _with_requirements(self._request, "sync", ["--allow-empty-requirements", *options], lines)
         return _failed(done, "uv pip sync")
 
-    def alone(self, part: FromIndex | FromUrl, dated: Dated, tools: Path | None) -> Failed | None:
-        options = ["--no-deps", *self._among_others, *self._anew]
+    def alone(self, part: Installable, dated: Dated, tools: Path | None) -> Failed | None:
+        options = ["--no-deps", *self._among_others, *self._anew, *_find_links([part])]
         lines = [part.requirement]
         if tools is None:
             options += _until(dated)
@@ -105,6 +112,10 @@ class _UvSteps:
         return _failed(_with_requirements(self._request, "install", options, requirements), "uv pip install")
 
 
+def _find_links(parts: Sequence[Installable]) -> list[str]:
+    return [word for folder in wheel_folders(parts) for word in ("--find-links", folder)]
+
+
 def _until(dated: Dated) -> list[str]:
     """Options: https://docs.astral.sh/uv/concepts/resolution/#reproducible-resolutions."""
     if dated.at is None:
@@ -119,7 +130,9 @@ def _failed(done: Completed, command: str) -> Failed | None:
 
 def _lacking(request: Request) -> tuple[NotReproducible, ...]:
     """Those of local origin that the index does not have, or only in other files."""
-    local = [part for part in request.wanted if isinstance(part, FromIndex) and part.local_origin]
+    local = [
+        part for part in request.wanted if isinstance(part, FromIndex) and part.local_origin and part.filename is None
+    ]
     hashes: dict[str, frozenset[str]] = {}
     _look_up(request, local, hashes)
     lacking: list[NotReproducible] = []

@@ -23,7 +23,7 @@ from envsync.build.installed import Installed, is_satisfied, read_installed
 from envsync.build.interpreter import LocalPython, find_interpreter
 from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker, found_lacking, keep_marker
 from envsync.build.pip import Pip
-from envsync.build.plan import FromIndex, FromUrl, NotReproducible, Plan, make_plan
+from envsync.build.plan import Installable, NotReproducible, Plan, make_plan
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
@@ -172,7 +172,7 @@ class _Job(Struct, frozen=True, kw_only=True):
     def _finish(
         self,
         staging: Path,
-        wanted: tuple[FromIndex | FromUrl, ...],
+        wanted: tuple[Installable, ...],
         change: _Change,
         lacking: tuple[NotReproducible, ...],
     ) -> Built:
@@ -208,9 +208,7 @@ class _Job(Struct, frozen=True, kw_only=True):
             not_reproducible=self.plan.not_reproducible + lacking,
         )
 
-    def _built(
-        self, wanted: tuple[FromIndex | FromUrl, ...], lacking: tuple[NotReproducible, ...], change: _Change
-    ) -> Built:
+    def _built(self, wanted: tuple[Installable, ...], lacking: tuple[NotReproducible, ...], change: _Change) -> Built:
         absent = {normalized(one.name) for one in lacking}
         present = [part for part in wanted if normalized(part.name) not in absent]
         changed = [part for part in present if normalized(part.name) in change.missing | change.stale]
@@ -225,7 +223,7 @@ class _Job(Struct, frozen=True, kw_only=True):
         )
 
 
-def difference(wanted: tuple[FromIndex | FromUrl, ...], installed: tuple[Installed, ...]) -> _Change:
+def difference(wanted: tuple[Installable, ...], installed: tuple[Installed, ...]) -> _Change:
     """Compare what is wanted with what is there, by name, version and origin."""
     parts = {normalized(part.name): part for part in wanted}
     there: dict[str, list[Installed]] = {}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,6 +14,9 @@ from envsync.errors import UsageError
 
 if TYPE_CHECKING:
     from envsync.cache import Cache
+    from envsync.exact.artifacts import Artifacts, Which
+    from envsync.exact.wheelhouse import Wheelhouse
+    from envsync.index import Indexes
     from envsync.settings import Settings
     from envsync.take import Method, PullOptions
 
@@ -56,6 +59,26 @@ NameOption = Annotated[
 InterpreterOption = Annotated[
     str | None,
     typer.Option("--interpreter", metavar="PATH", help="The Python inside the image, instead of `python` on its PATH."),
+]
+
+
+WheelsOption = Annotated[
+    Literal["missing", "all", "none"],
+    typer.Option(
+        envvar="ENVSYNC_WHEELS",
+        show_envvar=True,
+        help="Which distributions are repacked as wheels from the image's own files: those that no index has so, all, "
+        "or none; then no index is asked.",
+    ),
+]
+WheelhouseOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--wheelhouse",
+        metavar="DIR",
+        file_okay=False,
+        help="A folder to keep and to find such wheels in, beside envsync's cache; pip and uv take it as --find-links.",
+    ),
 ]
 
 
@@ -102,6 +125,7 @@ def pull_options(
     cached: bool = True,
     timeout: float | None = None,
     settings: Settings | None = None,
+    artifacts: Artifacts | None = None,
 ) -> PullOptions:
     """How to look at an image, parsed, with what the project and the environment say of registries.
 
@@ -124,7 +148,40 @@ def pull_options(
         interpreter=PurePosixPath(interpreter) if interpreter else None,
         access=Access(mirrors=mirrors, timeouts=Timeouts(total=total) if total else Timeouts()),
         cache=open_cache() if cached else None,
+        artifacts=artifacts,
     )
+
+
+def wanted_artifacts(which: Which, wheelhouse: Path | None) -> Artifacts | None:
+    """Which wheels to make of an image; ``None``: none, and no index is to be asked."""
+    from contextlib import contextmanager
+
+    from envsync.exact.artifacts import Artifacts
+
+    if which == "none":
+        return None
+
+    @contextmanager
+    def indexes() -> Iterator[Indexes]:
+        with open_indexes() as opened:
+            yield opened
+
+    return Artifacts(which=which, wheelhouse=open_wheelhouse(wheelhouse), indexes=indexes)
+
+
+def open_wheelhouse(shared: Path | None) -> Wheelhouse:
+    """Where wheels repacked from images are kept."""
+    from envsync.cache import default_folder
+    from envsync.exact.wheelhouse import Wheelhouse
+
+    return Wheelhouse(default_folder(os.environ) / "wheels", shared.absolute() if shared else None)
+
+
+def open_indexes() -> Indexes:
+    """The user's package indexes."""
+    from envsync.index import Indexes, load_settings
+
+    return Indexes(load_settings(os.environ, Path.home()), cache=open_cache())
 
 
 def open_cache() -> Cache:

@@ -15,9 +15,12 @@ from envsync.cli.options import (
     Lockfiles,
     NameOption,
     PlatformsOption,
+    WheelhouseOption,
+    WheelsOption,
     lockfiles_folder,
     pull_options,
     split_platforms,
+    wanted_artifacts,
 )
 from envsync.cli.progress import Progress
 from envsync.errors import EngineError, EnvsyncError, RegistryError, SolveError, UsageError
@@ -50,6 +53,8 @@ def pull(
     platform: PlatformsOption = None,
     name: NameOption = None,
     interpreter: InterpreterOption = None,
+    wheels: WheelsOption = "missing",
+    wheelhouse: WheelhouseOption = None,
     lockfiles: Lockfiles = None,
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Learn everything anew: use no lock at hand and no cache, and keep none.")
@@ -67,15 +72,27 @@ def pull(
 ) -> int:
     """Write the lock of an image.
 
-    A lock is a directory with requirements.txt, constraints.txt, os-packages.txt, and snapshot.json: all that was
-    learnt. Its path is printed. Pulling the same image again changes nothing.
+    A lock is a directory with requirements.txt, constraints.txt, requirements.lock, os-packages.txt, and snapshot.json:
+    all that was learnt. Its path is printed. Pulling the same image again changes nothing.
+
+    For each distribution your package indexes are asked which file it was installed from, which its RECORD proves; of
+    what they do not have, the image's own files are repacked as a wheel.
     """
     if every == (image is not None):
         raise UsageError("pull: needs one IMAGE, or --all", hint="For example: envsync pull digdag/digdag-python:3.7")
     image_platform, subdirs = split_platforms(platform or ())
     if image is None and (name is not None or subdirs):
         raise UsageError("--all: not with --name, and with no --platform of conda's (expected one IMAGE)")
-    options = pull_options(image_platform, interpreter, method, cached=not no_cache, timeout=timeout)
+    if wheels == "none" and wheelhouse is not None:
+        raise UsageError("--wheelhouse: not with --wheels none, which makes no wheels")
+    options = pull_options(
+        image_platform,
+        interpreter,
+        method,
+        cached=not no_cache,
+        timeout=timeout,
+        artifacts=wanted_artifacts(wheels, wheelhouse),
+    )
     root = lockfiles_folder(lockfiles)
     if image is None:
         return _pull_all(root, options)

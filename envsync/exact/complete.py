@@ -2,32 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from envsync.exact.listing import Contents, read_contents, with_contents
-from envsync.model import Distribution, Snapshot
+from envsync.model import Snapshot
 from envsync.standard_library import standard_library
 
 if TYPE_CHECKING:
     from envsync.rootfs import Rootfs
 
+Place = tuple[str, PurePosixPath | None]
+"""Name and metadata of a distribution."""
 
-def complete(snapshot: Snapshot, tree: Rootfs) -> Snapshot:
-    """The snapshot with what the distributions of its environment consist of; those of conda are conda's to verify."""
+
+class Completed(Struct, frozen=True, kw_only=True):
+    """A snapshot, and the contents that it only has the digests of."""
+
+    snapshot: Snapshot
+    contents: Mapping[Place, Contents]
+
+
+def complete(snapshot: Snapshot, tree: Rootfs) -> Completed:
+    """Add what the distributions of the environment consist of; those of conda are conda's to verify."""
     python = snapshot.python
     own = [d for d in python.distributions if d.conda is None]
     found = read_contents(own, tree, tree.digests)
-    by_place: dict[tuple[str, PurePosixPath | None], Distribution] = {}
-    for position, contents in found.items():
-        if isinstance(contents, Contents):
-            distribution = own[position]
-            by_place[distribution.name, distribution.metadata] = with_contents(distribution, contents)
+    contents = {
+        (own[position].name, own[position].metadata): one
+        for position, one in found.items()
+        if isinstance(one, Contents)
+    }
     python = replace(
         python,
-        distributions=tuple(by_place.get((d.name, d.metadata), d) for d in python.distributions),
+        distributions=tuple(
+            with_contents(d, contents[d.name, d.metadata]) if (d.name, d.metadata) in contents else d
+            for d in python.distributions
+        ),
         standard_library=standard_library(tree, python.sys_path, tree.digests),
     )
-    return replace(snapshot, interpreters=(python, *snapshot.interpreters[1:]))
+    snapshot = replace(snapshot, interpreters=(python, *snapshot.interpreters[1:]))
+    return Completed(snapshot=snapshot, contents=contents)

@@ -38,6 +38,11 @@ class ListedFile(Struct, frozen=True):
     recorded: bytes | None
     """SHA-256, as RECORD says."""
 
+    @property
+    def is_script(self) -> bool:
+        """Whether its first line is the installer's, and RECORD has that one."""
+        return self.normal.startswith("bin/")
+
 
 class Contents(Struct, frozen=True, kw_only=True):
     """The files of one distribution: SHA-256 digests by normal path."""
@@ -104,19 +109,27 @@ def decoded(digest: str) -> bytes | None:
 
 
 def read_contents(
-    distributions: Iterable[Distribution], tree: FileTree, digests: Digests
+    distributions: Iterable[Distribution], tree: FileTree, digests: Digests, *, trusting: bool = False
 ) -> dict[int, Contents | ListingError]:
-    """The contents of distributions by their position; all files are asked for at once."""
+    """The contents of distributions by their position; all files are asked for at once.
+
+    Args:
+        distributions: installed, with RECORD.
+        tree: where they are.
+        digests: of files in ``tree``.
+        trusting: believe RECORD, and ask only for what it does not tell, and for scripts.
+    """
     listed: dict[int, tuple[ListedFile, ...] | ListingError] = {}
     for position, distribution in enumerate(distributions):
         try:
             listed[position] = list_files(tree, distribution)
         except ListingError as error:
             listed[position] = error
-    found = digests(file.path for files in listed.values() if isinstance(files, tuple) for file in files)
+    files = [file for files in listed.values() if isinstance(files, tuple) for file in files]
+    believed = {file.path: file.recorded for file in files if trusting and file.recorded and not file.is_script}
+    found = {**believed, **digests(file.path for file in files if file.path not in believed)}
     return {
-        position: files if isinstance(files, ListingError) else _contents(files, found)
-        for position, files in listed.items()
+        position: one if isinstance(one, ListingError) else _contents(one, found) for position, one in listed.items()
     }
 
 
@@ -132,9 +145,7 @@ def _contents(files: tuple[ListedFile, ...], found: Mapping[str, bytes]) -> Cont
                 recorded[file.normal] = file.recorded
             continue
         actual[file.normal] = digest
-        # Installers change the first line of scripts, and RECORD has the changed one; here all are in normal form.
-        is_script = file.normal.startswith("bin/")
-        recorded[file.normal] = digest if is_script or file.recorded is None else file.recorded
+        recorded[file.normal] = digest if file.is_script or file.recorded is None else file.recorded
     return Contents(actual=actual, recorded=recorded, missing=tuple(sorted(missing)))
 
 

@@ -14,8 +14,19 @@ from envsync.lock.codec import decode_snapshot, encode_snapshot
 from envsync.lock.conda.conda_lock import render_conda_lock
 from envsync.lock.conda.environment_yml import render_environment, render_nobuild
 from envsync.lock.conda.explicit import render_explicit, render_solved, solved_file
+from envsync.lock.hashed import has_artifacts, render_hashed
+from envsync.lock.pylock import render_pylock
 from envsync.lock.requirements import header, render_constraints, render_os_packages, render_requirements
-from envsync.model import CondaEnvironment, Distribution, ImageSource, LocalSource, Snapshot, SolvedEnvironment
+from envsync.model import (
+    CondaEnvironment,
+    Distribution,
+    ImageSource,
+    ImageWheel,
+    IndexFile,
+    LocalSource,
+    Snapshot,
+    SolvedEnvironment,
+)
 from envsync.names import normalized
 from envsync.reference import DOCKER_HUB, ImageName
 from envsync.writing import STAGING, discard_leftovers, write_folder
@@ -74,6 +85,11 @@ def render_lock(snapshot: Snapshot) -> dict[str, bytes]:
         "requirements.txt": render_requirements(snapshot).encode(),
         "constraints.txt": render_constraints(snapshot).encode(),
     }
+    if has_artifacts(snapshot):
+        files |= {
+            "requirements.lock": render_hashed(snapshot).encode(),
+            "pylock.toml": render_pylock(snapshot).encode(),
+        }
     if snapshot.os_packages is not None:
         files["os-packages.txt"] = render_os_packages(snapshot).encode()
     if snapshot.conda_environment is not None:
@@ -108,6 +124,8 @@ def write_lock(path: Path, snapshot: Snapshot) -> Written:
                 f"{path}: is there already and is no lock of envsync's", hint="Move it, or use --lockfiles."
             )
         previous = _previous(path)
+    if previous is not None and same_facts(previous, snapshot):
+        snapshot = with_known_artifacts(snapshot, previous)
     said = previous is not None and not says_more(snapshot, previous) and _chosen(snapshot) == _chosen(previous)
     if previous is not None and said and not edited_files(path, previous):
         return Written(path=path, status="unchanged", previous=previous)
@@ -116,8 +134,33 @@ def write_lock(path: Path, snapshot: Snapshot) -> Written:
 
 
 def says_more(new: Snapshot, old: Snapshot) -> bool:
-    """Whether ``new`` has facts that ``old`` has not: other ones, or from which layers they are."""
-    return not same_facts(old, new) or (_knows_layers(new) and not _knows_layers(old))
+    """Whether ``new`` has facts that ``old`` has not: other ones, their layers, or what gives their files."""
+    if not same_facts(old, new) or (_knows_layers(new) and not _knows_layers(old)):
+        return True
+    return _artifacts(with_known_artifacts(new, old)) != _artifacts(old)
+
+
+def _artifacts(snapshot: Snapshot) -> list[tuple[IndexFile | None, ImageWheel | None]]:
+    return [(d.file, d.wheel) for d in snapshot.python.distributions]
+
+
+def with_known_artifacts(new: Snapshot, old: Snapshot) -> Snapshot:
+    """``new`` with the files that ``old`` knows and ``new`` does not: both are of one image.
+
+    An index that is out of reach today makes a lock no poorer.
+    """
+    known = {(d.name, d.metadata): d for d in old.python.distributions}
+
+    def kept(distribution: Distribution) -> Distribution:
+        before = known.get((distribution.name, distribution.metadata))
+        if before is None:
+            return distribution
+        return msgspec.structs.replace(
+            distribution, file=distribution.file or before.file, wheel=distribution.wheel or before.wheel
+        )
+
+    python = msgspec.structs.replace(new.python, distributions=tuple(map(kept, new.python.distributions)))
+    return msgspec.structs.replace(new, interpreters=(python, *new.interpreters[1:]))
 
 
 def _chosen(snapshot: Snapshot) -> list[tuple[str | None, tuple[SolvedEnvironment, ...]]]:
@@ -160,7 +203,16 @@ def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
         source = msgspec.structs.replace(snapshot.source, method="read", pulled_at="")
         conda = tuple(msgspec.structs.replace(one, name=None, solved=()) for one in snapshot.conda)
         snapshot = msgspec.structs.replace(snapshot, source=source, skipped=(), conda=conda)
+        snapshot = _without_artifacts(snapshot)
     return snapshot if with_layers else without_layers(snapshot)
+
+
+def _without_artifacts(snapshot: Snapshot) -> Snapshot:
+    """What indexes have, and what was repacked, is no fact of the image; nor is what of it was told by an index."""
+    python = snapshot.python
+    bare = tuple(msgspec.structs.replace(d, file=None, wheel=None, patched=()) for d in python.distributions)
+    python = msgspec.structs.replace(python, distributions=bare)
+    return msgspec.structs.replace(snapshot, interpreters=(python, *snapshot.interpreters[1:]))
 
 
 def without_layers(snapshot: Snapshot) -> Snapshot:
@@ -169,7 +221,8 @@ def without_layers(snapshot: Snapshot) -> Snapshot:
         msgspec.structs.replace(
             interpreter,
             distributions=tuple(
-                msgspec.structs.replace(d, layer=None, contents=None, patched=()) for d in interpreter.distributions
+                msgspec.structs.replace(d, layer=None, contents=None, patched=(), file=None, wheel=None)
+                for d in interpreter.distributions
             ),
             standard_library=None,
         )

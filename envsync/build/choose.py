@@ -1,0 +1,226 @@
+"""Where each distribution comes from on this machine, once it is known what indexes and the image have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from envsync.build.plan import FromImage, FromIndex, FromUrl, NotReproducible, Part
+from envsync.exact.proof import tags_of
+from envsync.model import Distribution, ImageWheel
+from envsync.names import normalized, pep440
+
+if TYPE_CHECKING:
+    from envsync.index import IndexFile, Listed, Unanswered
+
+Prefer = Literal["auto", "index", "image"]
+
+
+class Target(Struct, frozen=True, kw_only=True):
+    """The interpreter and platform that wheels have to fit."""
+
+    python: str
+    """``3.7.16``."""
+    tags: Mapping[str, int]
+    """What it takes, with their rank: the smaller, the better."""
+    foreign: str | None = None
+    """Why compiled wheels of the image do not run here, whatever their tags; ``None``: they do."""
+
+    def rank(self, filename: str) -> int | None:
+        """How well a wheel fits; ``None``: not at all."""
+        return min((self.tags[tag] for tag in tags_of(filename) if tag in self.tags), default=None)
+
+    def takes(self, requires_python: str | None) -> bool:
+        """Whether ``Requires-Python`` admits the interpreter; what is not understood does, as installers have it."""
+        if not requires_python:
+            return True
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+        try:
+            return SpecifierSet(requires_python).contains(self.python, prereleases=True)
+        except InvalidSpecifier:
+            return True
+
+
+class Sources(Struct, frozen=True, kw_only=True):
+    """What distributions can be had from."""
+
+    target: Target
+    prefer: Prefer = "auto"
+    answers: Mapping[str, Listed | Unanswered] = {}
+    """What the indexes said of each distribution's version, by normalised name; of what is absent, none was asked."""
+    image_wheel: Callable[[ImageWheel], Path | None] = lambda _wheel: None
+    """Where a wheel repacked from the image lies."""
+    build_requires: Callable[[str, str], tuple[str, ...]] = lambda _name, _version: ()
+    """What a release is known to need while it is built."""
+    as_of: str | None = None
+    """The day whose build requirements sdists get."""
+
+    def choose(self, distribution: Distribution, part: Part) -> Part:
+        """Decide for one distribution, given what its origin alone says: see :func:`envsync.build.plan.make_plan`."""
+        refusal: str | None = None
+        image, lacking = self._from_image(distribution)
+        if self.prefer == "image":
+            if image is not None:
+                return replace(image, reason="as was asked for")
+            refusal = lacking
+        if isinstance(part, FromIndex):
+            chosen = self._from_index(distribution, part, image, lacking)
+        elif image is not None and self.prefer != "index":
+            why = "a local project of the image" if isinstance(part, NotReproducible) else "its very files"
+            chosen = replace(image, reason=distribution.wheel.reason if distribution.wheel else why)
+        else:
+            chosen = self._with_nearest(distribution, part)
+        if refusal and not isinstance(chosen, FromImage):
+            chosen = replace(chosen, reason=f"{refusal}; {chosen.reason}" if chosen.reason else refusal)
+        return chosen
+
+    def _from_image(self, distribution: Distribution) -> tuple[FromImage | None, str]:
+        """The image's own wheel, or why it is not used."""
+        wheel = distribution.wheel
+        if wheel is None:
+            return None, "not repacked from the image"
+        if self.target.rank(wheel.filename) is None:
+            return None, f"the image's own wheel fits Python and platform of the image only ({wheel.filename})"
+        if self.target.foreign is not None and "-none-any.whl" not in wheel.filename:
+            return None, f"the image's own wheel does not run here: {self.target.foreign}"
+        path = self.image_wheel(wheel)
+        if path is None:
+            return None, "the image's own wheel is no longer at hand"
+        part = FromImage(
+            name=distribution.name,
+            version=distribution.version,
+            filename=wheel.filename,
+            sha256=wheel.sha256,
+            path=str(path),
+            notes=wheel.notes,
+        )
+        return part, ""
+
+    def _from_index(self, distribution: Distribution, part: FromIndex, image: FromImage | None, lacking: str) -> Part:
+        answer = self.answers.get(normalized(distribution.name))
+        listed = () if answer is None or not hasattr(answer, "files") else answer.files
+        known = distribution.file
+        if known is not None and not distribution.patched and self.target.rank(known.filename) is not None:
+            offered = {value for file in listed if not self._is_refused(file) for value in file.hashes}
+            if not listed or f"sha256={known.sha256}" in offered:
+                how = "its RECORD is the image's" if known.proof == "proved" else "its name and tags are the image's"
+                hashes = (f"sha256={known.sha256}",)
+                reason = f"{how}; {known.note}" if known.note else how
+                return replace(part, filename=known.filename, hashes=hashes, proof=known.proof, reason=reason)
+        if image is not None and self.prefer != "index":
+            return replace(image, reason=distribution.wheel.reason if distribution.wheel else "")
+        if part.hashes:
+            listed = tuple(file for file in listed if set(file.hashes) & set(part.hashes))
+        found = self._best(listed)
+        if found is not None:
+            return self._chosen(distribution, part, found)
+        if answer is None or (not hasattr(answer, "files") and not answer.absent):
+            return self._unasked(part, answer)
+        return self._nowhere(distribution, part, answer, lacking)
+
+    def _is_refused(self, file: IndexFile) -> bool:
+        return not self.target.takes(file.requires_python)
+
+    def _best(self, files: Iterable[IndexFile]) -> IndexFile | None:
+        """The best fitting wheel, else an sdist; what was yanked is as good, since the version is pinned (PEP 592)."""
+        fitting = [file for file in files if not self._is_refused(file)]
+        ranked = [
+            (rank, file.filename, file) for file in fitting if (rank := self.target.rank(file.filename)) is not None
+        ]
+        if ranked:
+            return min(ranked, key=lambda item: item[:2])[2]
+        sdists = [file for file in fitting if not file.filename.endswith(".whl")]
+        return min(sdists, key=lambda file: (not file.filename.endswith(".tar.gz"), file.filename), default=None)
+
+    def _chosen(self, distribution: Distribution, part: FromIndex, file: IndexFile) -> FromIndex:
+        notes = [self._why(distribution, file)]
+        if file.yanked is not None:
+            notes.append(f"yanked: {file.yanked}" if file.yanked else "yanked")
+        hashes = tuple(value for value in file.hashes if value.startswith("sha256="))
+        chosen = replace(part, filename=file.filename, hashes=hashes, proof="chosen", reason="; ".join(notes))
+        if file.filename.endswith(".whl"):
+            return chosen
+        requires = self.build_requires(distribution.name, distribution.version)
+        return replace(chosen, is_sdist=True, build_requires=requires, as_of=self.as_of)
+
+    def _why(self, distribution: Distribution, file: IndexFile) -> str:
+        known = distribution.file
+        if known is not None and distribution.patched and known.filename == file.filename:
+            return f"the image's own was changed after its installation ({', '.join(distribution.patched[:3])})"
+        if not file.filename.endswith(".whl"):
+            return "no wheel fits this machine"
+        if known is not None and self.target.rank(known.filename) is None:
+            return f"the image's own, {known.filename}, is for another platform"
+        return "fits best; which file the image was made from is not known"
+
+    def _unasked(self, part: FromIndex, answer: Unanswered | None) -> Part:
+        if answer is None:
+            return part
+        return replace(part, reason=f"not looked up: {answer.reason}")
+
+    def _nowhere(
+        self, distribution: Distribution, part: FromIndex, answer: Listed | Unanswered, lacking: str
+    ) -> NotReproducible:
+        place = f"from {part.place}; " if part.local_origin else ""
+        if not hasattr(answer, "files"):
+            what = "no index that is configured here has it"
+        elif part.hashes and answer.files:
+            what = "no index that is configured here has the file with its hash, only others of that name and version"
+        elif answer.files:
+            what = f"the index has nothing of {part.version} that fits this machine and Python {self.target.python}"
+        else:
+            what = f"no index that is configured here has {part.version}"
+        nearest = nearest_version(distribution.version, getattr(answer, "other_versions", ()))
+        return NotReproducible(
+            name=part.name,
+            version=part.version,
+            reason=f"{place}{what}; {lacking}",
+            nearest=f"{part.name}=={nearest}" if nearest else None,
+            risk=risk_of(distribution.version, nearest) if nearest else "",
+        )
+
+    def _with_nearest(self, distribution: Distribution, part: Part) -> Part:
+        if isinstance(part, FromUrl) or not isinstance(part, NotReproducible) or part.editable:
+            return part
+        answer = self.answers.get(normalized(distribution.name))
+        nearest = nearest_version(distribution.version, getattr(answer, "other_versions", ()))
+        if nearest is None:
+            return part
+        return replace(part, nearest=f"{part.name}=={nearest}", risk=risk_of(distribution.version, nearest))
+
+
+def nearest_version(version: str, others: Iterable[str]) -> str | None:
+    """The release that is most like ``version``: the newest before it, else the oldest after it; final ones first."""
+    from packaging.version import Version
+
+    wanted = pep440(version)
+    if wanted is None:
+        return None
+    goal = Version(wanted)
+    known = [Version(text) for text in {pep440(other) for other in others} - {None, wanted} if text is not None]
+    final = [one for one in known if not one.is_prerelease] or known
+    before = [one for one in final if one < goal]
+    same_series = [one for one in final if one.release[:2] == goal.release[:2]]
+    if same_series:
+        return str(max((one for one in same_series if one < goal), default=min(same_series)))
+    if before:
+        return str(max(before))
+    return str(min(final)) if final else None
+
+
+def risk_of(version: str, nearest: str) -> str:
+    """What may go wrong with another version, by what semantic versioning says of the difference."""
+    from packaging.version import Version
+
+    wanted = pep440(version)
+    mine, other = Version(wanted or "0").release, Version(nearest).release
+    if mine[:1] != other[:1]:
+        return "another major version: interfaces may be gone"
+    if mine[:2] != other[:2]:
+        return "another minor version: functions may be absent or behave differently"
+    return "the same series: behaviour may differ in details"

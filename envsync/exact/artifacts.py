@@ -1,0 +1,236 @@
+"""While an image is open: what each distribution was installed from, and wheels of what no index has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from envsync.errors import EnvsyncError
+from envsync.exact.complete import Completed, Place
+from envsync.exact.listing import Contents
+from envsync.exact.proof import Found, candidates, find_file
+from envsync.exact.wheelhouse import Wheelhouse
+from envsync.files import READ_LIMIT, FileInfo
+from envsync.model import Distribution, ImageSource, ImageWheel, Skipped, Snapshot
+from envsync.redaction import printable
+
+if TYPE_CHECKING:
+    from envsync.index import Indexes, Listed, Unanswered
+    from envsync.rootfs import Rootfs
+    from envsync.wheel import Files
+
+Which = Literal["missing", "all", "none"]
+
+_READERS = 8
+"""Wheels that are looked into at once: it is all waiting for the network."""
+
+
+class Artifacts(Struct, frozen=True, kw_only=True):
+    """Which wheels to make of an image, and what helps to decide."""
+
+    which: Which = "missing"
+    wheelhouse: Wheelhouse
+    indexes: Callable[[], AbstractContextManager[Indexes]]
+    step: Callable[[str], None] = lambda _text: None
+    note: Callable[[str], None] = lambda _text: None
+
+    def are_at_hand(self, snapshot: Snapshot) -> bool:
+        """Whether an earlier pull of the same image did all that is wanted, and its wheels are still there.
+
+        They are given to the shared folder.
+        """
+        own = [d for d in snapshot.distributions if d.conda is None]
+        if own and not any(d.file or d.wheel for d in own):
+            return False
+        if self.which == "all" and not all(d.wheel for d in own):
+            return False
+        wheels = [d.wheel for d in own if d.wheel is not None]
+        if any(self.wheelhouse.find(wheel) is None for wheel in wheels):
+            return False
+        problems = [self.wheelhouse.share(wheel) for wheel in wheels]
+        for problem in filter(None, problems):
+            self.note(problem)
+        return True
+
+
+def with_artifacts(completed: Completed, tree: Rootfs, wanted: Artifacts) -> Snapshot:
+    """The snapshot with the files of indexes that distributions were installed from, and wheels of the image's own.
+
+    Raises:
+        WheelhouseError: a wheel cannot be kept.
+        CorruptImageError: a layer is no longer what it was.
+    """
+    snapshot = completed.snapshot
+    if wanted.which == "none":
+        return snapshot
+    own = [d for d in snapshot.distributions if d.conda is None]
+    found = _look_up(own, completed.contents, wanted)
+    known = {
+        place_of(d): replace(d, file=one.file, patched=one.patched or d.patched if one.file is None else one.patched)
+        for d, one in zip(own, found, strict=True)
+    }
+    reasons = {place_of(d): _reason(known[place_of(d)], one) for d, one in zip(own, found, strict=True)}
+    chosen = [known[place_of(d)] for d in own if wanted.which == "all" or reasons[place_of(d)]]
+    made, skipped = _repack(chosen, reasons, snapshot, tree, wanted)
+    distributions = tuple(
+        replace(known.get(place_of(d), d), wheel=made.get(place_of(d))) for d in snapshot.python.distributions
+    )
+    python = replace(snapshot.python, distributions=distributions)
+    return replace(
+        snapshot,
+        interpreters=(python, *snapshot.interpreters[1:]),
+        skipped=tuple(sorted({*snapshot.skipped, *skipped}, key=lambda one: (one.place, one.subject, one.reason))),
+    )
+
+
+def place_of(distribution: Distribution) -> Place:
+    """What tells the copies of one distribution apart."""
+    return distribution.name, distribution.metadata
+
+
+def _look_up(own: Sequence[Distribution], contents: Mapping[Place, Contents], wanted: Artifacts) -> list[Found]:
+    """What the indexes have of each distribution."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from envsync.index import Pin
+
+    with wanted.indexes() as indexes:
+        asked = [d for d in own if d.origin is None]
+        wanted.step(f"asking the package index for {len(asked)} distributions")
+        answers = indexes.find([Pin(name=d.name, version=d.version) for d in asked])
+
+        def find(distribution: Distribution) -> Found:
+            if distribution.origin is not None:
+                return Found(reason="it did not come from an index")
+            answer = answers[Pin(name=distribution.name, version=distribution.version)]
+            if (reason := _unlisted(answer)) is not None:
+                return Found(reason=reason)
+            wheels = candidates(distribution, answer.files)
+            if not wheels and any(not file.filename.endswith(".whl") for file in answer.files):
+                return Found(reason="the index has only its source")
+            return find_file(distribution, contents.get(place_of(distribution)), wheels, indexes.members)
+
+        wanted.step(f"comparing {len(asked)} distributions with the index's files")
+        with ThreadPoolExecutor(_READERS, "proof") as pool:
+            return list(pool.map(find, own))
+
+
+def _unlisted(answer: Listed | Unanswered) -> str | None:
+    reason = getattr(answer, "reason", None)
+    if reason is not None:
+        return str(reason)
+    return None if answer.files else "no index has this version"
+
+
+def _reason(distribution: Distribution, found: Found) -> str:
+    """Why a wheel of the image's own files is needed; empty: it is not."""
+    if distribution.file is None:
+        return found.reason or "no index has it"
+    if distribution.patched:
+        return f"changed after its installation: {', '.join(distribution.patched[:3])}"
+    return ""
+
+
+def _repack(
+    chosen: Sequence[Distribution],
+    reasons: Mapping[Place, str],
+    snapshot: Snapshot,
+    tree: Rootfs,
+    wanted: Artifacts,
+) -> tuple[dict[Place, ImageWheel], list[Skipped]]:
+    from envsync.wheel import RepackError, files_of, repack
+
+    if not chosen:
+        return {}, []
+    wanted.step(f"repacking {len(chosen)} distributions from the image")
+    skipped: list[Skipped] = []
+    listed: list[tuple[Distribution, Files]] = []
+    for distribution in chosen:
+        try:
+            listed.append((distribution, files_of(distribution, snapshot.python, tree)))
+        except RepackError as error:
+            skipped.append(_skipped(distribution, error))
+    made: dict[Place, ImageWheel] = {}
+    with wanted.wheelhouse.workspace() as folder:
+        source = Spool(tree, folder, (path for _, files in listed for path in files.paths))
+        for distribution, files in listed:
+            try:
+                wheel = repack(files, distribution, snapshot.python, source, folder, provenance=_provenance(snapshot))
+            except RepackError as error:
+                skipped.append(_skipped(distribution, error))
+                continue
+            if (problem := wanted.wheelhouse.add(wheel.path, wheel.sha256)) is not None:
+                wanted.note(problem)
+            made[place_of(distribution)] = ImageWheel(
+                filename=wheel.filename,
+                sha256=wheel.sha256,
+                size=wheel.size,
+                reason=reasons[place_of(distribution)] or "asked for",
+                notes=wheel.notes,
+            )
+    return made, skipped
+
+
+def _provenance(snapshot: Snapshot) -> dict[str, str]:
+    source = snapshot.source
+    if not isinstance(source, ImageSource):
+        return {}
+    return {"image": source.reference, "config": str(source.config_digest)}
+
+
+def _skipped(distribution: Distribution, error: EnvsyncError) -> Skipped:
+    place = distribution.metadata or distribution.location or ""
+    reason = f"cannot be repacked as a wheel: {error.message}"
+    return Skipped(subject=printable(distribution.name), place=printable(str(place)), reason=printable(reason))
+
+
+class Spool:
+    """Files of an image, extracted into a folder in one pass, so that they can be read in any order."""
+
+    def __init__(self, tree: Rootfs, folder: Path, paths: Iterable[PurePosixPath]) -> None:
+        """Extract ``paths`` into ``folder``.
+
+        Raises:
+            CorruptImageError: a layer is no longer what it was.
+            OSError: the folder cannot be written.
+        """
+        self._tree = tree
+        self._places: dict[str, Path] = {}
+
+        def take(path: str, pieces: Iterable[memoryview]) -> None:
+            place = folder / str(len(self._places))
+            with place.open("xb") as stream:
+                stream.writelines(pieces)
+            self._places[path] = place
+
+        tree.extract(map(str, paths), take)
+
+    def stat(self, path: PurePosixPath) -> FileInfo | None:
+        """See :meth:`envsync.files.FileTree.stat`."""
+        return self._tree.stat(path)
+
+    def readlink(self, path: PurePosixPath) -> PurePosixPath | None:
+        """See :meth:`envsync.files.FileTree.readlink`."""
+        return self._tree.readlink(path)
+
+    def list(self, path: PurePosixPath) -> tuple[str, ...]:
+        """See :meth:`envsync.files.FileTree.list`."""
+        return self._tree.list(path)
+
+    def read(self, path: PurePosixPath, *, limit: int = READ_LIMIT) -> bytes:
+        """See :meth:`envsync.files.FileTree.read`."""
+        return self._tree.read(path, limit=limit)
+
+    def open(self, path: PurePosixPath) -> BinaryIO:
+        """See :meth:`envsync.wheel.FileSource.open`."""
+        from envsync.files import FileReadError
+
+        try:
+            return self._places[str(path)].open("rb")
+        except (KeyError, OSError) as error:
+            raise FileReadError(f"{path}: was not extracted from the image") from error
