@@ -233,8 +233,11 @@ def test_no_network_for_the_index(pulled: Path, tmp_path: Path) -> None:
 def test_a_distribution_that_the_index_does_not_have(tmp_path: Path) -> None:
     write_archive(tmp_path / "image.tar", SIX, installed("six-of-nowhere-at-all", "4.5"))
     assert envsync("pull", "docker-archive:image.tar", cwd=tmp_path).status == 0
-    refused(envsync("create", ".venv", cwd=tmp_path), "six-of-nowhere-at-all 4.5")
-    assert not (tmp_path / ".venv").exists()
+    result = envsync("create", ".venv", cwd=tmp_path)
+    assert result.status == 1, result.said
+    assert "- six-of-nowhere-at-all 4.5: not there" in result.err
+    assert "the index has no distribution of this name" in " ".join(result.err.split())
+    assert next((tmp_path / ".venv").glob("lib/python3.*/site-packages/six.py")).is_file()
 
 
 def test_several_locks_are_ambiguous_unless_one_was_pulled_last(pulled: Path, tmp_path: Path) -> None:
@@ -290,8 +293,7 @@ def test_the_interpreter_files_are_not_empty() -> None:
 
 
 @pytest.mark.network
-def test_a_failed_build_shows_its_last_lines(tmp_path: Path) -> None:
-    """What built it said why; without it nobody knows what is missing."""
+def test_a_failed_build_is_left_out_and_says_why(tmp_path: Path) -> None:
     project = tmp_path / "no-flux-capacitor-1.0"
     project.mkdir()
     (project / "pyproject.toml").write_text(
@@ -304,9 +306,7 @@ def test_a_failed_build_shows_its_last_lines(tmp_path: Path) -> None:
     write_lock(tmp_path / "lock", lock("no-flux-capacitor==1.0"))
     links = {"UV_FIND_LINKS": str(tmp_path), "UV_CACHE_DIR": str(tmp_path / "cache")}
     result = envsync("create", ".venv", "--image", "lock", "--python", BASE_PYTHON, cwd=tmp_path, **links)
-    assert result.status == 2, result.said
-    assert "error: no-flux-capacitor 1.0: its build failed" in result.err
-    assert "RuntimeError: no flux capacitor" in "".join(
-        line for line in result.err.splitlines() if line.startswith("  | ")
-    )
-    assert not (tmp_path / ".venv").exists()
+    assert result.status == 1, result.said
+    assert "- no-flux-capacitor 1.0: not there" in result.err
+    assert "its build failed: RuntimeError: no flux capacitor" in " ".join(result.err.split())
+    assert (tmp_path / ".venv").is_dir()
