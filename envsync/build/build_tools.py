@@ -52,7 +52,7 @@ def build_tools(python: str, wanted: Iterable[Installable], *, dated: bool = Fal
         tools = {"setuptools": "setuptools", "wheel": "wheel"}
     else:
         # The last setuptools that still knows use_2to3 and friends; 3.12 and later only run with newer ones.
-        tools = {"setuptools": "setuptools<59" if minor < (3, 12) else "setuptools<81", "wheel": "wheel<0.46"}
+        tools = {"setuptools": "setuptools<58" if minor < (3, 12) else "setuptools<81", "wheel": "wheel<0.46"}
     have = {normalized(part.name) for part in wanted}
     return tuple(requirement for name, requirement in tools.items() if name not in have)
 

@@ -279,7 +279,7 @@ def test_targets_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_build_tools_of_old_sdists() -> None:
-    assert build_tools("3.7.16", ()) == ("setuptools<59", "wheel<0.46")
+    assert build_tools("3.7.16", ()) == ("setuptools<58", "wheel<0.46")
     assert build_tools("3.12.1", ()) == ("setuptools<81", "wheel<0.46")
     assert build_tools("3.9", (FromIndex(name="Setuptools", version="57"),)) == ("wheel<0.46",)
     assert build_tools("3.12.1", (), dated=True) == ("setuptools", "wheel")

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
+from envsync.build.events import Event, Line
 from envsync.build.marker import read_marker
 from envsync.errors import BuildError
 from envsync.model import ArchiveOrigin, Distribution
@@ -92,3 +94,14 @@ def test_a_build_that_misses_a_program_of_the_system(tmp_path: Path) -> None:
     assert caught.value.message == "mysqlclient 2.1.1: its build failed: mysql_config is missing"
     assert "OSError: mysql_config not found" in caught.value.output
     assert not (tmp_path / "env").exists()
+
+
+def test_an_sdist_that_needs_the_setuptools_of_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its setup.py has use_2to3, which setuptools 58 refuses: in isolation, as of its time, it builds."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv-cache"))
+    version, events = "3.7.16", list[Event]()
+    then = datetime(2021, 1, 1, tzinfo=timezone.utc)
+    snapshot = lock("setoptconf==0.2.0", "six==1.16.0", python=version)
+    make(snapshot, tmp_path / "env", python=pyenv(version), as_of=then, on_event=events.append)
+    assert _installed(tmp_path / "env") == ["setoptconf-0.2.0", "six-1.16.0"]
+    assert not any("does not build" in event.text for event in events if isinstance(event, Line))

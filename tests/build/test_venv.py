@@ -217,7 +217,7 @@ def test_a_wheel_for_other_platforms_only(index: Index, tmp_path: Path) -> None:
 
 def test_a_build_that_fails_shows_its_last_lines(index: Index, tmp_path: Path) -> None:
     failing = "import subprocess; subprocess.run(['/bin/sh', '-c', 'fig_config --libs']); raise SystemExit(3)"
-    index.add(sdist("fig", "1.0", during=failing), wheel("setuptools", "58.0"), wheel("wheel", "0.40"))
+    index.add(sdist("fig", "1.0", during=failing), wheel("setuptools", "57.5"), wheel("wheel", "0.40"))
     with pytest.raises(BuildError) as caught:
         make(lock("apple==1.0", "fig==1.0"), tmp_path / "env", strict=True)
     assert caught.value.message == "fig 1.0: its build failed: fig_config is missing"
@@ -230,7 +230,7 @@ def test_an_sdist_that_needs_what_it_does_not_declare_is_built_inside_the_enviro
 ) -> None:
     """As old sdists that import numpy or pkg_resources; grape even needs what has to be built so itself."""
     index.add(sdist("grape", "1.0", before="import fig"), sdist("fig", "1.0", before="import apple, setuptools"))
-    index.add(wheel("setuptools", "58.0"), wheel("setuptools", "80.0"), wheel("wheel", "0.40"))
+    index.add(wheel("setuptools", "57.5"), wheel("setuptools", "80.0"), wheel("wheel", "0.40"))
     events: list[Event] = []
     make(lock("grape==1.0", "fig==1.0", "apple==1.0"), tmp_path / "env", on_event=events.append)
     assert freeze(tmp_path / "env") == ["apple==1.0", "fig==1.0", "grape==1.0"]

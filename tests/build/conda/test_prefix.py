@@ -504,7 +504,7 @@ def test_an_sdist_is_built_beside_the_environment_whose_own_tools_stay(
     index.add(
         wheel("fig", "1.0"),
         wheel("guava", "1.0"),
-        wheel("setuptools", "58.0", {"setuptools/__init__.py": "tool = 1\n"}),
+        wheel("setuptools", "57.5", {"setuptools/__init__.py": "tool = 1\n"}),
     )
     command = [image / "bin/python", "-m", "pip", "install", "--no-deps", "--no-compile", "--index-url", index.url]
     subprocess.run([*command, "fig==1.0", "guava==1.0"], check=True, capture_output=True)
