@@ -43,6 +43,8 @@ MAY_IMPORT = {
     "writing": {"errors"},
     "cache": {"errors", "writing"},
     "contents": {"names", "reference"},
+    "elf": set(),
+    "contents": {"reference"},
     "record": {"errors"},
     "standard_library": {"files"},
     "exact": {"catalog", "drift", "index", "rootfs", "wheel"},

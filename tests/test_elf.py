@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from envsync.elf import Elf, parse_elf
+
+LIBRARY = b"/lib64/ld-linux-x86-64.so.2"
+
+
+def made(*, wide: bool = True, order: str = "<", machine: int = 62) -> bytes:
+    """A small library: needs libc.so.6 with two versions, and libm.so.6 with none."""
+    strings = (
+        b"\0libc.so.6\0libm.so.6\0me.so.1\0$ORIGIN/../me.libs:/opt/lib\0GLIBC_2.17\0GLIBC_2.2.5\0" + LIBRARY + b"\0"
+    )
+
+    def at(text: bytes) -> int:
+        return strings.index(b"\0" + text) + 1
+
+    header, segment, entry = (64, 56, "QQ") if wide else (52, 32, "II")
+    base = 0x1000
+    start = header + 3 * segment
+    needs = start + len(strings)
+    versions = struct.pack(order + "HHIII", 1, 2, at(b"libc"), 16, 0)
+    versions += struct.pack(order + "IHHII", 0, 0, 2, at(b"GLIBC_2.17"), 16)
+    versions += struct.pack(order + "IHHII", 0, 0, 3, at(b"GLIBC_2.2.5"), 0)
+    dynamic = needs + len(versions)
+    entries = [(1, at(b"libc")), (1, at(b"libm")), (14, at(b"me.so")), (29, at(b"$ORIGIN")), (5, base + start)]
+    entries += [(0x6FFFFFFE, base + needs), (0x6FFFFFFF, 1), (0, 0), (1, at(b"me.so"))]
+    table = b"".join(struct.pack(order + entry, *pair) for pair in entries)
+    total = dynamic + len(table)
+    parts = [
+        (1, 0, base, total),
+        (2, dynamic, base + dynamic, len(table)),
+        (3, start + at(LIBRARY), base, len(LIBRARY) + 1),
+    ]
+    layout = "HHIQQQIHHHHHH" if wide else "HHIIIIIHHHHHH"
+    data = b"\x7fELF" + bytes([2 if wide else 1, 1 if order == "<" else 2, 1]) + bytes(9)
+    data += struct.pack(order + layout, 3, machine, 1, 0, header, 0, 0, header, segment, 3, 0, 0, 0)
+    for kind, offset, address, size in parts:
+        if wide:
+            data += struct.pack(order + "IIQQQQQQ", kind, 4, offset, address, address, size, size, 1)
+        else:
+            data += struct.pack(order + "IIIIIIII", kind, offset, address, address, size, size, 4, 1)
+    return data + strings + versions + table
+
+
+@pytest.mark.parametrize(
+    ("wide", "order", "number", "machine"),
+    [
+        (True, "<", 62, "x86_64"),
+        (False, "<", 3, "i686"),
+        (True, ">", 22, "s390x"),
+        (True, ">", 21, "ppc64"),
+        (True, "<", 21, "ppc64le"),
+        (False, "<", 40, "armv7l"),
+        (True, "<", 9999, "machine-9999"),
+    ],
+)
+def test_what_a_library_needs(wide: bool, order: str, number: int, machine: str) -> None:
+    data = made(wide=wide, order=order, machine=number)
+    expected = Elf(
+        bits=64 if wide else 32,
+        endianness="little" if order == "<" else "big",
+        machine=machine,
+        interpreter=LIBRARY.decode(),
+        dynamic=True,
+        needed=("libc.so.6", "libm.so.6"),
+        soname="me.so.1",
+        runpath=("$ORIGIN/../me.libs", "/opt/lib"),
+        version_needed={"libc.so.6": ("GLIBC_2.17", "GLIBC_2.2.5")},
+    )
+    assert parse_elf(data) == expected
+    assert parse_elf(io.BytesIO(data)) == expected
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\x7fELF", b"#!/bin/sh\n", b"\x7fELF\x03\x01" + bytes(60), b"\xcf\xfa\xed\xfe" * 20]
+)
+def test_what_is_no_elf_file(data: bytes) -> None:
+    assert parse_elf(data) is None
+
+
+def test_a_name_that_could_control_a_terminal_makes_the_file_a_damaged_one() -> None:
+    assert parse_elf(made().replace(b"libm.so.6", b"lib\x1b[1m.6")) is None
+    assert parse_elf(made().replace(b"libm.so.6", b"lib\xff\xff.so6")) is None
+
+
+def test_against_readelf() -> None:
+    tool = shutil.which("readelf")
+    if tool is None:
+        pytest.skip("no readelf on this machine")
+    tried = 0
+    for path in [Path(sys.executable).resolve(), Path(tool).resolve(), *sorted(Path("/usr/lib").rglob("*.so*"))[:200]]:
+        if not path.is_file():
+            continue
+        with path.open("rb") as stream:
+            elf = parse_elf(stream)
+        if elf is None or not elf.dynamic:
+            continue
+        done = subprocess.run([tool, "-d", "-V", "-W", path], capture_output=True, text=True, check=False, timeout=60)
+        assert list(elf.needed) == re.findall(r"\(NEEDED\).*\[(.*)\]", done.stdout), path
+        assert [elf.soname] == (re.findall(r"\(SONAME\).*\[(.*)\]", done.stdout) or [None]), path
+        needs = done.stdout.partition("Version needs section")[2]
+        assert sorted(elf.version_needed) == sorted(re.findall(r"File: (\S+)", needs)), path
+        names = [name for versions in elf.version_needed.values() for name in versions]
+        assert sorted(names) == sorted(re.findall(r"Name: (\S+) ", needs)), path
+        tried += 1
+    assert tried > 5
+
+
+@given(st.binary(max_size=400))
+def test_any_bytes(data: bytes) -> None:
+    parse_elf(b"\x7fELF\x02\x01" + data)
+
+
+@given(st.lists(st.tuples(st.integers(4, 500), st.integers(0, 255)), max_size=12), st.booleans())
+def test_a_damaged_library(changes: list[tuple[int, int]], wide: bool) -> None:
+    data = bytearray(made(wide=wide))
+    for place, value in changes:
+        data[place % len(data)] = value
+    elf = parse_elf(bytes(data))
+    if elf is not None:
+        assert all(name.isprintable() for name in (*elf.needed, *elf.version_needed))
+
+
+@given(st.integers(0, 600))
+def test_a_library_that_ends_early(size: int) -> None:
+    parse_elf(made()[:size])
