@@ -53,6 +53,7 @@ MAY_IMPORT = {
     "catalog": set(),
     "probe": {"catalog", "image"},
     "lock": {"catalog"},
+    "wheel": {"catalog"},
     "official": {"lock"},
     "settings": {"drift", "image"},
     "conda_config": set(),

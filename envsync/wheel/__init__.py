@@ -1,0 +1,1 @@
+"""Any distribution that is installed in an image, as a wheel of the image's own files."""
