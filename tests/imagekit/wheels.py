@@ -104,7 +104,10 @@ def make_wheel(name: str, version: str, modules: Mapping[str, str], *, metadata:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for path, text in files.items():
-            archive.writestr(zipfile.ZipInfo(path, (2024, 1, 1, 0, 0, 0)), text.encode())
+            member = zipfile.ZipInfo(path, (2024, 1, 1, 0, 0, 0))
+            if ".data/scripts/" in path:
+                member.external_attr = 0o100755 << 16  # pip looks whether it is a regular file
+            archive.writestr(member, text.encode())
     return f"{stem}-py3-none-any.whl", out.getvalue()
 
 
