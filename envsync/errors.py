@@ -59,6 +59,10 @@ class UnsafeValueError(LockError):
     """A name or version from an image that could inject into a requirements file."""
 
 
+class PackageIndexError(EnvsyncError):
+    """A package index, or a file of one, that is out of reach, refuses, or is not what it should be."""
+
+
 class SolveError(EnvsyncError):
     """No conda packages could be chosen for a platform."""
 

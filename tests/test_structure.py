@@ -28,6 +28,7 @@ FOUNDATION = {
     "elf",
     "record",
     "standard_library",
+    "http",
     "__init__",
 }
 MAY_IMPORT = {
@@ -48,6 +49,8 @@ MAY_IMPORT = {
     "record": {"errors"},
     "standard_library": {"files"},
     "exact": {"catalog", "drift", "index", "rootfs", "wheel"},
+    "http": {"errors", "redaction"},
+    "index": set(),
     "image": set(),
     "rootfs": {"image"},
     "catalog": set(),
@@ -78,12 +81,13 @@ OWNERS = {
         "envsync/image/registry/credentials.py",  # what docker login stored
     },
     "subprocess": {"envsync/process.py", "envsync/probe/describe.py"},  # the latter runs inside images
-    "truststore": {"envsync/image/registry/trust.py"},
+    "truststore": {"envsync/http/trust.py"},
     "typer": {"envsync/cli"},
     "urllib3": {
         "envsync/image/engine.py",  # what the SDK lets through
-        "envsync/image/registry/connections.py",
+        "envsync/http",
         "envsync/image/registry/transport.py",
+        "envsync/index/transport.py",
     },
     "rattler": {
         "envsync/conda_config/network.py",

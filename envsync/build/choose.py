@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from envsync.build.plan import FromImage, FromIndex, FromUrl, NotReproducible, Part
 from envsync.exact.proof import tags_of
+from envsync.index import IndexFile, Listed, Unanswered
 from envsync.model import Distribution, ImageWheel
 from envsync.names import normalized, pep440
-
-if TYPE_CHECKING:
-    from envsync.index import IndexFile, Listed, Unanswered
 
 Prefer = Literal["auto", "index", "image"]
 
@@ -29,6 +27,8 @@ class Target(Struct, frozen=True, kw_only=True):
     """What it takes, with their rank: the smaller, the better."""
     foreign: str | None = None
     """Why compiled wheels of the image do not run here, whatever their tags; ``None``: they do."""
+    older: str | None = None
+    """Why those may not run here whose tags do not say which C library they need."""
 
     def rank(self, filename: str) -> int | None:
         """How well a wheel fits; ``None``: not at all."""
@@ -88,6 +88,8 @@ class Sources(Struct, frozen=True, kw_only=True):
             return None, f"the image's own wheel fits Python and platform of the image only ({wheel.filename})"
         if self.target.foreign is not None and "-none-any.whl" not in wheel.filename:
             return None, f"the image's own wheel does not run here: {self.target.foreign}"
+        if self.target.older is not None and "-linux_" in wheel.filename:
+            return None, f"the image's own wheel does not run here: {self.target.older}"
         path = self.image_wheel(wheel)
         if path is None:
             return None, "the image's own wheel is no longer at hand"
@@ -103,7 +105,7 @@ class Sources(Struct, frozen=True, kw_only=True):
 
     def _from_index(self, distribution: Distribution, part: FromIndex, image: FromImage | None, lacking: str) -> Part:
         answer = self.answers.get(normalized(distribution.name))
-        listed = () if answer is None or not hasattr(answer, "files") else answer.files
+        listed = answer.files if isinstance(answer, Listed) else ()
         known = distribution.file
         if known is not None and not distribution.patched and self.target.rank(known.filename) is not None:
             offered = {value for file in listed if not self._is_refused(file) for value in file.hashes}
@@ -119,7 +121,7 @@ class Sources(Struct, frozen=True, kw_only=True):
         found = self._best(listed)
         if found is not None:
             return self._chosen(distribution, part, found)
-        if answer is None or (not hasattr(answer, "files") and not answer.absent):
+        if answer is None or (isinstance(answer, Unanswered) and not answer.absent):
             return self._unasked(part, answer)
         return self._nowhere(distribution, part, answer, lacking)
 
@@ -167,7 +169,7 @@ class Sources(Struct, frozen=True, kw_only=True):
         self, distribution: Distribution, part: FromIndex, answer: Listed | Unanswered, lacking: str
     ) -> NotReproducible:
         place = f"from {part.place}; " if part.local_origin else ""
-        if not hasattr(answer, "files"):
+        if isinstance(answer, Unanswered):
             what = "no index that is configured here has it"
         elif part.hashes and answer.files:
             what = "no index that is configured here has the file with its hash, only others of that name and version"
@@ -175,7 +177,7 @@ class Sources(Struct, frozen=True, kw_only=True):
             what = f"the index has nothing of {part.version} that fits this machine and Python {self.target.python}"
         else:
             what = f"no index that is configured here has {part.version}"
-        nearest = nearest_version(distribution.version, getattr(answer, "other_versions", ()))
+        nearest = nearest_version(distribution.version, answer.other_versions if isinstance(answer, Listed) else ())
         return NotReproducible(
             name=part.name,
             version=part.version,
@@ -188,7 +190,7 @@ class Sources(Struct, frozen=True, kw_only=True):
         if isinstance(part, FromUrl) or not isinstance(part, NotReproducible) or part.editable:
             return part
         answer = self.answers.get(normalized(distribution.name))
-        nearest = nearest_version(distribution.version, getattr(answer, "other_versions", ()))
+        nearest = nearest_version(distribution.version, answer.other_versions if isinstance(answer, Listed) else ())
         if nearest is None:
             return part
         return replace(part, nearest=f"{part.name}=={nearest}", risk=risk_of(distribution.version, nearest))

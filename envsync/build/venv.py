@@ -7,7 +7,7 @@ remains until the new one is whole.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,10 +23,11 @@ from envsync.build.installed import Installed, is_satisfied, read_installed
 from envsync.build.interpreter import LocalPython, find_interpreter
 from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker, found_lacking, keep_marker
 from envsync.build.pip import Pip
-from envsync.build.plan import Installable, NotReproducible, Plan, make_plan
+from envsync.build.plan import Choose, Installable, NotReproducible, Plan, make_plan
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
+from envsync.errors import BuildError
 from envsync.model import Snapshot
 from envsync.names import normalized
 from envsync.writing import discard_leftovers, replace_folder, staged_folder
@@ -52,6 +53,8 @@ class BuildOptions(Struct, frozen=True, kw_only=True):
     """UTC: sdists are built with what the index had then."""
     strict: bool = False
     """All or nothing: what cannot be built, or had from an index, is an error."""
+    chooser: Callable[[LocalPython], Choose] | None = None
+    """Decides where distributions come from, once the interpreter is known; ``None``: as their origins alone say."""
     timeout: float = TWO_HOURS
     """Seconds, for each run of uv or pip."""
 
@@ -60,6 +63,8 @@ class Built(Struct, frozen=True, kw_only=True):
     """What was made."""
 
     path: Path
+    plan: Plan | None = None
+    """Where everything came from; ``None`` of a conda environment."""
     python: LocalPython
     names: tuple[str, ...]
     """All distributions of the lock that the environment holds, as the lock spells them."""
@@ -104,13 +109,26 @@ def create(
         WriteError: a file cannot be written.
     """
     place = absolute_target(target)
-    plan = make_plan(lock)
+    make_plan(lock)  # what cannot be asked for is refused before anything is done
     with exclusive(place):
         old = check_target(place)
         python = find_interpreter(lock.python, requested=options.python)
         on_event(InterpreterFound(path=python.path, version=python.version, exact=python.exact))
+        plan = make_plan(lock, options.chooser(python)) if options.chooser is not None else make_plan(lock)
+        if options.strict and plan.not_reproducible:
+            raise strict_error(plan.not_reproducible)
         job = _Job(place=place, plan=plan, python=python, options=options, lock_id=lock_id, on_event=on_event)
         return job.update(old) if old is not None and job.can_update(old) else job.make_anew()
+
+
+def strict_error(lacking: Sequence[NotReproducible]) -> BuildError:
+    """All or nothing was asked for."""
+    first, *others = lacking
+    more = f", and {len(others)} more" if others else ""
+    return BuildError(
+        f"{first.name} {first.version}: {first.reason}{more}",
+        hint="Without --strict the rest is made. create --plan shows where each distribution comes from.",
+    )
 
 
 class _Job(Struct, frozen=True, kw_only=True):
@@ -214,6 +232,7 @@ class _Job(Struct, frozen=True, kw_only=True):
         changed = [part for part in present if normalized(part.name) in change.missing | change.stale]
         return Built(
             path=self.place,
+            plan=self.plan,
             python=self.python,
             names=tuple(part.name for part in present),
             not_reproducible=self.plan.not_reproducible + lacking,

@@ -21,6 +21,7 @@ from envsync.redaction import printable
 
 if TYPE_CHECKING:
     from envsync.index import Indexes, Listed, Unanswered
+    from envsync.index import IndexFile as ListedFile
     from envsync.rootfs import Rootfs
     from envsync.wheel import Files
 
@@ -108,10 +109,11 @@ def _look_up(own: Sequence[Distribution], contents: Mapping[Place, Contents], wa
             if distribution.origin is not None:
                 return Found(reason="it did not come from an index")
             answer = answers[Pin(name=distribution.name, version=distribution.version)]
-            if (reason := _unlisted(answer)) is not None:
-                return Found(reason=reason)
-            wheels = candidates(distribution, answer.files)
-            if not wheels and any(not file.filename.endswith(".whl") for file in answer.files):
+            files = _files(answer)
+            if isinstance(files, str):
+                return Found(reason=files)
+            wheels = candidates(distribution, files)
+            if not wheels and any(not file.filename.endswith(".whl") for file in files):
                 return Found(reason="the index has only its source")
             return find_file(distribution, contents.get(place_of(distribution)), wheels, indexes.members)
 
@@ -120,11 +122,12 @@ def _look_up(own: Sequence[Distribution], contents: Mapping[Place, Contents], wa
             return list(pool.map(find, own))
 
 
-def _unlisted(answer: Listed | Unanswered) -> str | None:
-    reason = getattr(answer, "reason", None)
-    if reason is not None:
-        return str(reason)
-    return None if answer.files else "no index has this version"
+def _files(answer: Listed | Unanswered) -> tuple[ListedFile, ...] | str:
+    from envsync.index import Unanswered
+
+    if isinstance(answer, Unanswered):
+        return answer.reason
+    return answer.files or "no index has this version"
 
 
 def _reason(distribution: Distribution, found: Found) -> str:
@@ -143,24 +146,26 @@ def _repack(
     tree: Rootfs,
     wanted: Artifacts,
 ) -> tuple[dict[Place, ImageWheel], list[Skipped]]:
-    from envsync.wheel import RepackError, files_of, repack
+    from envsync.wheel import RepackError, files_of, repack, small_files
 
     if not chosen:
         return {}, []
     wanted.step(f"repacking {len(chosen)} distributions from the image")
     skipped: list[Skipped] = []
     listed: list[tuple[Distribution, Files]] = []
+    tree.prefetch(path for distribution in chosen for path in small_files(distribution, snapshot.python, tree))
     for distribution in chosen:
         try:
             listed.append((distribution, files_of(distribution, snapshot.python, tree)))
         except RepackError as error:
             skipped.append(_skipped(distribution, error))
     made: dict[Place, ImageWheel] = {}
+    image = snapshot.source if isinstance(snapshot.source, ImageSource) else None
     with wanted.wheelhouse.workspace() as folder:
         source = Spool(tree, folder, (path for _, files in listed for path in files.paths))
         for distribution, files in listed:
             try:
-                wheel = repack(files, distribution, snapshot.python, source, folder, provenance=_provenance(snapshot))
+                wheel = repack(files, distribution, snapshot.python, source, folder, image=image)
             except RepackError as error:
                 skipped.append(_skipped(distribution, error))
                 continue
@@ -174,13 +179,6 @@ def _repack(
                 notes=wheel.notes,
             )
     return made, skipped
-
-
-def _provenance(snapshot: Snapshot) -> dict[str, str]:
-    source = snapshot.source
-    if not isinstance(source, ImageSource):
-        return {}
-    return {"image": source.reference, "config": str(source.config_digest)}
 
 
 def _skipped(distribution: Distribution, error: EnvsyncError) -> Skipped:

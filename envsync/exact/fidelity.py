@@ -28,7 +28,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     version: str
     """In the image."""
     grade: Grade
-    """``same-release``: the same version from another build, or changed; ``unknown``: the image's files are not known."""
+    """``same-release``: the same version, from another build or changed; ``unknown``: files are not known."""
     reason: str = ""
     """Why it is not identical."""
 

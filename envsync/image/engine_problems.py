@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 from envsync.errors import EngineError
+from envsync.http.faults import causes
 from envsync.redaction import printable, without_credentials
 from envsync.reference import DOCKER_HUB, ImageName, Platform
 
@@ -23,16 +23,6 @@ _OTHER_PLATFORM = re.compile(r"no matching manifest|no match for platform|match 
 def in_words(text: str) -> str:
     """An engine's own words on one line, without credentials, fit for a terminal."""
     return printable(without_credentials(" ".join(text.split())))[:600]
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """An exception and those that led to it."""
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__ or current.__context__
 
 
 def about_connection(address: str, error: BaseException) -> EngineError:

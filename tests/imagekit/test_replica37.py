@@ -55,7 +55,9 @@ def test_from_source_by_setup_py_or_by_a_wheel_that_pip_built(replica37_image: s
 
 
 def test_nothing_of_the_build_is_left(replica37_image: str) -> None:
-    script = "command -v g++ gcc; ls -A /tmp /var/lib/apt/lists; ls -A /root; python -c 'import pypandoc' 2>&1 | tail -1"
+    script = (
+        "command -v g++ gcc; ls -A /tmp /var/lib/apt/lists; ls -A /root; python -c 'import pypandoc' 2>&1 | tail -1"
+    )
     assert run_in(replica37_image, "sh", "-c", script).split("\n") == [
         "/tmp:",
         "",

@@ -12,6 +12,7 @@ from functools import partial
 from msgspec import Struct
 
 from envsync.errors import CorruptImageError, ReferenceSyntaxError
+from envsync.http.urls import shown
 from envsync.image.blob import check_digest
 from envsync.image.manifest import INDEX_TYPES, MANIFEST_LIMIT, MANIFEST_TYPES
 from envsync.image.registry.access import Access
@@ -34,7 +35,6 @@ from envsync.image.registry.problems import (
 from envsync.image.registry.retry import FIRST_TRIES, MIRROR_TRIES, TRIES, Clock, Patience
 from envsync.image.registry.tokens import Authorizer
 from envsync.image.registry.transport import Answer, Transport
-from envsync.image.registry.urls import shown
 from envsync.reference import Digest, ImageName
 
 _ACCEPT = ", ".join([*sorted(INDEX_TYPES), *sorted(MANIFEST_TYPES)])

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from envsync.errors import ReferenceSyntaxError
+from envsync.http.urls import is_loopback, origin
 from envsync.image.registry.access import Access
-from envsync.image.registry.urls import is_loopback, origin
 from envsync.reference import DOCKER_HUB, ImageName
 
 _HUB = "registry-1.docker.io"

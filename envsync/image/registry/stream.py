@@ -9,11 +9,11 @@ import re
 from collections.abc import Generator, Iterator
 
 from envsync.errors import CorruptImageError, RegistryError
+from envsync.http.urls import host, shown
 from envsync.image.manifest import Descriptor
 from envsync.image.registry.client import Client
 from envsync.image.registry.problems import UnreachableError
 from envsync.image.registry.transport import Answer
-from envsync.image.registry.urls import host, shown
 from envsync.redaction import printable
 
 _RESUMES = 5

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from envsync.errors import CorruptImageError
+from envsync.http.urls import host, is_loopback, origin, shown
 from envsync.image.registry.challenge import Challenge
 from envsync.image.registry.credentials import Login
 from envsync.image.registry.endpoints import Endpoint
@@ -30,7 +31,6 @@ from envsync.image.registry.problems import (
 )
 from envsync.image.registry.retry import TRIES, Clock, Patience
 from envsync.image.registry.transport import Answer, Transport
-from envsync.image.registry.urls import host, is_loopback, origin, shown
 from envsync.redaction import printable
 
 _LIMIT = 1 << 20

@@ -5,7 +5,6 @@ https://www.rfc-editor.org/rfc/rfc9110. Nothing is retried, decoded or sent unas
 
 from __future__ import annotations
 
-import socket
 import ssl
 from collections.abc import Mapping
 from urllib.parse import urldefrag, urljoin, urlsplit
@@ -14,7 +13,6 @@ from urllib3 import BaseHTTPResponse, Timeout
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
-    NameResolutionError,
     NewConnectionError,
     ProxyError,
     ReadTimeoutError,
@@ -23,9 +21,10 @@ from urllib3.exceptions import (
 
 from envsync import __version__
 from envsync.errors import CorruptImageError
-from envsync.image.engine_problems import causes
+from envsync.http.connections import Connections, Proxy, proxy_for
+from envsync.http.faults import causes, reason_of
+from envsync.http.urls import host, is_loopback, origin, shown
 from envsync.image.registry.access import Timeouts
-from envsync.image.registry.connections import Connections, Proxy, proxy_for
 from envsync.image.registry.problems import (
     PlaceError,
     RefusedError,
@@ -35,7 +34,6 @@ from envsync.image.registry.problems import (
     unreachable,
 )
 from envsync.image.registry.retry import Patience
-from envsync.image.registry.urls import host, is_loopback, origin, shown
 from envsync.redaction import printable
 
 ERROR_LIMIT = 64 << 10
@@ -108,7 +106,7 @@ class Answer:
         if self._broken is not None and not pieces:
             self.close()
             raise UnreachableError(
-                self._where, f"the connection to {host(self.url)} broke off: {_reason(self._broken)}"
+                self._where, f"the connection to {host(self.url)} broke off: {reason_of(self._broken)}"
             ) from self._broken
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -229,7 +227,7 @@ class Transport:
             raise self._fault(error, host(url), proxy) from error
 
     def _fault(self, error: Exception, name: str, proxy: Proxy | None) -> PlaceError:
-        reason = _reason(error)
+        reason = reason_of(error)
         untrusted = next((each for each in causes(error) if isinstance(each, ssl.SSLCertVerificationError)), None)
         match error:
             case _ if untrusted is not None:
@@ -259,20 +257,3 @@ def _absolute(answer: Answer) -> str | None:
     except ValueError:
         return None
     return target if location and target.isascii() and not named else None
-
-
-def _reason(error: BaseException) -> str:
-    """What is at the bottom of an error of urllib3, whose own texts may hold URLs with signatures in them."""
-    for cause in reversed(list(causes(error))):
-        match cause:
-            case NameResolutionError() | socket.gaierror():
-                return "the name of the host is unknown"
-            case ssl.SSLError():
-                return f"TLS fails ({printable(cause.reason or 'no reason given')[:100].replace('_', ' ').lower()})"
-            case TimeoutError() | ReadTimeoutError():
-                return "nothing came for too long"
-            case OSError() if cause.strerror:
-                return cause.strerror.lower()
-            case OSError() if str(cause).startswith("Tunnel connection failed"):
-                return printable(str(cause))[:100]
-    return "it was closed before the end"

@@ -12,8 +12,8 @@ import pytest
 import trustme
 
 from envsync.errors import EnvsyncError, RegistryError, UsageError
+from envsync.http.connections import proxy_for
 from envsync.image.registry.access import Access, Timeouts
-from envsync.image.registry.connections import proxy_for
 from tests.image.layers import MadeImage, sha, tar_layer
 from tests.image.registry_client.conftest import Opener
 from tests.image.registry_client.server import Reply, Request, Respond, closed_port, scripted

@@ -21,10 +21,11 @@ _OPENSSL = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _BUNDLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def trusted() -> ssl.SSLContext:
+def trusted(also: Path | None = None) -> ssl.SSLContext:
     """A context that believes what the system does, or on Linux, what ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` name.
 
-    Beside these, the authorities in ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` (files or folders) are believed.
+    Beside these, the authorities in ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` (files or folders) are believed, and
+    those in ``also``, a file or folder that the configuration of a tool names.
 
     Raises:
         UsageError: one of these files or folders is missing or holds no certificates.
@@ -36,6 +37,16 @@ def trusted() -> ssl.SSLContext:
             if path.resolve() not in known:  # reading the authorities of a system takes some 60 ms
                 known.add(path.resolve())
                 _load(context, path, variable)
+    if also is not None and also.resolve() not in known:
+        _load(context, also, "cert")
+    return context
+
+
+def unverified() -> ssl.SSLContext:
+    """A context that believes everybody: for hosts that the user's configuration calls trusted."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
     return context
 
 

@@ -1,4 +1,4 @@
-"""TCP and TLS connections to registries and proxies, pooled, and cut off when the time is over."""
+"""TCP and TLS connections to servers and proxies, pooled, and cut off when the time is over."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import contextlib
 import socket
 import ssl
 from functools import cached_property
+from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,8 +19,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util import make_headers
 
 from envsync.errors import UsageError
-from envsync.image.registry.trust import trusted
-from envsync.image.registry.urls import host, is_loopback
+from envsync.http.trust import trusted, unverified
+from envsync.http.urls import host, is_loopback
 from envsync.redaction import printable
 
 _POOLS = 16
@@ -34,6 +35,8 @@ class Proxy(Struct, frozen=True, kw_only=True):
     """Without credentials."""
     headers: dict[str, str]
     """For the proxy alone: its credentials."""
+    address: str
+    """With credentials, as child processes are told of it."""
 
     def __repr__(self) -> str:
         return f"Proxy({self.url!r})"
@@ -52,25 +55,34 @@ def proxy_for(url: str) -> Proxy | None:
     address = proxies.get(target.scheme) or proxies.get("all")
     if not address or is_loopback(target.hostname or "") or proxy_bypass(host(url)):
         return None
+    return parse_proxy(address, f"{target.scheme.upper()}_PROXY or ALL_PROXY")
+
+
+def parse_proxy(address: str, where: str) -> Proxy:
+    """A proxy by its address, which may lack the scheme; ``where`` names the setting in messages.
+
+    Raises:
+        UsageError: it is none, or of a kind that is not supported, such as SOCKS.
+    """
+    full = address if "://" in address else f"http://{address}"
     try:
-        parts = urlsplit(address if "://" in address else f"http://{address}")
+        parts = urlsplit(full)
         name, port = parts.hostname, parts.port
     except ValueError:
         name, port = None, None
-    variable = f"{target.scheme.upper()}_PROXY or ALL_PROXY"
     if not name:
-        raise UsageError(f"{variable}: not the URL of a proxy (expected http://HOST:PORT)")
+        raise UsageError(f"{where}: not the URL of a proxy (expected http://HOST:PORT)")
     if parts.scheme not in ("http", "https"):
         raise UsageError(
-            f"{variable}: a proxy of the kind {printable(parts.scheme)[:20]} (expected http or https)",
-            hint="Name an HTTP proxy, or the registry in NO_PROXY.",
+            f"{where}: a proxy of the kind {printable(parts.scheme)[:20]} (expected http or https)",
+            hint="Name an HTTP proxy, or the host in NO_PROXY.",
         )
     headers = {}
     if parts.username is not None:
         user, password = unquote(parts.username), unquote(parts.password or "")
         headers = make_headers(proxy_basic_auth=f"{user}:{password}".encode().decode("latin-1"))
     netloc = f"[{name}]" if ":" in name else name
-    return Proxy(url=f"{parts.scheme}://{netloc}" + (f":{port}" if port else ""), headers=headers)
+    return Proxy(url=f"{parts.scheme}://{netloc}" + (f":{port}" if port else ""), headers=headers, address=full)
 
 
 class _Watch:
@@ -113,31 +125,35 @@ def _shut(each: socket.socket) -> None:
 class Connections:
     """Pools of connections, to be used from several threads."""
 
-    def __init__(self, seconds: float) -> None:
-        """All connections end after ``seconds``."""
-        self._managers: dict[str | None, PoolManager] = {}
+    def __init__(self, seconds: float, *, certificates: Path | None = None) -> None:
+        """All connections end after ``seconds``; the authorities in the file ``certificates`` are believed as well."""
+        self._certificates = certificates
+        self._managers: dict[tuple[str | None, bool], PoolManager] = {}
         self._lock = Lock()
         self._watch = _Watch(seconds)
 
     @cached_property
     def _context(self) -> ssl.SSLContext:
         # Reading all authorities takes 60 ms: not for an image of which everything is known.
-        return trusted()
+        return trusted(self._certificates)
 
-    def manager(self, proxy: Proxy | None) -> PoolManager:
-        """The pools for requests by way of ``proxy``.
+    def manager(self, proxy: Proxy | None, *, verify: bool = True) -> PoolManager:
+        """The pools for requests by way of ``proxy``; ``verify`` the certificates of servers.
 
         Raises:
             UsageError: certificates that the environment names cannot be used.
         """
-        key = proxy.url if proxy else None
+        key = proxy.url if proxy else None, verify
         with self._lock:
             if key not in self._managers:
-                self._managers[key] = self._new(proxy)
+                self._managers[key] = self._new(proxy, verify)
             return self._managers[key]
 
-    def _new(self, proxy: Proxy | None) -> PoolManager:
-        options: dict[str, Any] = {"maxsize": _CONNECTIONS, "ssl_context": self._context}
+    def _new(self, proxy: Proxy | None, verify: bool) -> PoolManager:
+        context = self._context if verify else unverified()
+        options: dict[str, Any] = {"maxsize": _CONNECTIONS, "ssl_context": context}
+        if not verify:
+            options |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
         if proxy is None:
             manager = PoolManager(_POOLS, **options)
         else:

@@ -1,0 +1,1 @@
+"""What every client of HTTP here needs: connections, proxies, certificates, and words for what fails."""
