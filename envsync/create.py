@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from envsync.build.conda.base import BaseClient, BaseUpdate
     from envsync.build.conda.prefix import CondaBackend, CondaOptions
     from envsync.build.events import Event, Note
+    from envsync.build.sources import Supply
     from envsync.build.venv import Built
     from envsync.drift.finding import Finding, Kind
+    from envsync.exact.fidelity import Fidelity
     from envsync.lock.conda.platforms import ForPlatform
     from envsync.model import CondaEnvironment
+    from envsync.take import PullOptions
 
 Backend = Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"]
 
@@ -44,6 +47,12 @@ class Choices(Struct, frozen=True, kw_only=True):
     """``None``: uv, or rattler for a conda environment."""
     channels: tuple[str, ...] = ()
     """Where conda packages come from instead of their own channels."""
+    supply: Supply | None = None
+    """Where distributions may come from; ``None``: no index is asked first, and the image gives none."""
+    pulling: PullOptions | None = None
+    """How to look at the image again, for wheels of it that are not at hand."""
+    strict: bool = False
+    """All or nothing: what cannot be had, or be built, is an error."""
 
 
 class Created(Struct, frozen=True, kw_only=True):
@@ -56,13 +65,16 @@ class Created(Struct, frozen=True, kw_only=True):
     """What differs inside the environment: empty for an exact twin."""
     machine: tuple[Finding, ...]
     """What the machine around it lacks: variables, OS packages, and what conda takes for packages of a machine."""
+    fidelity: Fidelity | None = None
+    """How the files compare with those of the image; ``None`` where the lock does not know them."""
     conda: ForPlatform | None = None
     """What the lock has for this machine: the image's conda packages, or solved ones; ``None``: it has none."""
 
     @property
     def is_twin(self) -> bool:
         """Whether everything that can be compared inside the environment is as in the image."""
-        return not self.python
+        exact = self.fidelity is None or self.fidelity.is_exact
+        return not self.python and exact
 
 
 def create_environment(located: Located, target: Path, choices: Choices, on_event: Callable[[Event], None]) -> Created:
@@ -87,7 +99,23 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
         built = make(target, damaged, on_event)
         inside, around = _compare(located, target, built)
     conda = _for_this_machine(located)
-    return Created(located=located, target=target, built=built, python=inside, machine=around, conda=conda)
+    fidelity = _measure(located, target, built)
+    return Created(
+        located=located, target=target, built=built, python=inside, machine=around, fidelity=fidelity, conda=conda
+    )
+
+
+def _measure(located: Located, target: Path, built: Built) -> Fidelity | None:
+    """How many distributions are, by the contents of their files, those of the image."""
+    from envsync.exact.fidelity import measure
+    from envsync.local import describe
+
+    lock = located.lock.snapshot
+    if not any(d.contents for d in lock.distributions):
+        return None
+    parts = built.plan.parts if built.plan is not None else ()
+    reasons = {str(normalized(part.name)): part.reason for part in (*parts, *built.not_reproducible)}
+    return measure(lock, describe(target), reasons=reasons, verify=True)
 
 
 def _installed_anew(damaged: Sequence[Finding]) -> Note:
@@ -115,7 +143,9 @@ def _identity(located: Located) -> LockIdentity:
 
 
 def _venv_maker(located: Located, choices: Choices) -> _Maker:
+    from envsync.build.sources import date_of
     from envsync.build.venv import BuildOptions, create
+    from envsync.supply import chooser
 
     backend = choices.backend or "uv"
     if backend not in ("uv", "pip"):
@@ -124,12 +154,19 @@ def _venv_maker(located: Located, choices: Choices) -> _Maker:
         )
     if choices.channels:
         raise UsageError(f"--channel: for conda environments; {located.lock.reference} has none")
-    options = BuildOptions(python=choices.python, backend=backend)
+    lock, supply = located.lock.snapshot, choices.supply
 
     def make(target: Path, damaged: tuple[Finding, ...], on_event: Callable[[Event], None]) -> Built:
         names = frozenset(normalized(finding.subject) for finding in damaged)
-        chosen = msgspec.structs.replace(options, damaged=names)
-        return create(located.lock.snapshot, target, options=chosen, lock_id=_identity(located), on_event=on_event)
+        chosen = BuildOptions(
+            python=choices.python,
+            backend=backend,
+            damaged=names,
+            as_of=date_of(lock, supply) if supply is not None else None,
+            strict=choices.strict,
+            chooser=chooser(lock, supply, choices.pulling, on_event) if supply is not None else None,
+        )
+        return create(lock, target, options=chosen, lock_id=_identity(located), on_event=on_event)
 
     return make
 

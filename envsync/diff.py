@@ -17,6 +17,7 @@ from envsync.drift.finding import SCOPES, Finding, NotCompared, Scope, ranked
 from envsync.drift.fixes import create_environment
 from envsync.drift.variables import compared_names
 from envsync.errors import LockError, UsageError
+from envsync.exact.fidelity import Fidelity, measure, other_builds
 from envsync.local import describe
 from envsync.locate import default_environment, is_environment, is_there, lock_at_hand, parse_meant
 from envsync.lock.conda.platforms import on_the_platform_of
@@ -43,6 +44,8 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     findings: tuple[Finding, ...]
     comparison: Comparison
+    fidelity: Fidelity | None = None
+    """How many distributions are byte for byte the image's; ``None`` where that is not known, or was not asked."""
 
 
 class Side(Struct, frozen=True, kw_only=True):
@@ -158,12 +161,18 @@ def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mappin
         expected.snapshot, actual.snapshot, scopes=options.scopes, ignore=options.ignore, accepted=accepted
     )
     notes = (*expected.notes, *actual.notes)
+    fidelity = None
     if "python" in options.scopes and isinstance(actual.snapshot.source, LocalSource):
         changed, unread = find_changes(actual.snapshot, verify=options.verify, ignore=options.ignore)
         modified, unseen = _conda_files(expected.snapshot, actual.snapshot, options)
-        findings, notes = ranked((*findings, *changed, *modified)), (*notes, *unread, *unseen)
+        edited = {str(normalized(finding.subject)): finding.actual or "" for finding in changed}
+        fidelity = measure(expected.snapshot, actual.snapshot, reasons=reasons, changed=edited, verify=options.verify)
+        told = {normalized(finding.subject) for finding in (*findings, *changed)} | options.ignore
+        builds = other_builds(fidelity, told) if fidelity is not None else ()
+        findings, notes = ranked((*findings, *changed, *builds, *modified)), (*notes, *unread, *unseen)
     return Difference(
         findings=findings,
+        fidelity=fidelity,
         comparison=describe_comparison(
             expected.snapshot,
             actual.snapshot,

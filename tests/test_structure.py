@@ -64,15 +64,16 @@ MAY_IMPORT = {
     "drift": set(),
     "host": set(),
     "local": {"catalog", "host"},
-    "report": {"build", "create", "drift", "locate", "lock", "official"},
+    "report": {"build", "create", "drift", "exact", "supply", "locate", "lock", "official"},
     "known": {"rootfs"},
     "gather": {"catalog", "exact", "image", "known", "lock", "probe", "rootfs"},
     "take": {"exact", "gather", "image", "known", "probe"},
     "solve": {"conda_config", "drift", "lock"},
     "pull": {"lock", "solve", "take"},
     "locate": {"lock", "official", "pull", "take"},
-    "create": {"build", "conda_config", "drift", "host", "local", "locate", "lock", "take"},
-    "diff": {"build", "drift", "local", "locate", "lock", "settings", "take"},
+    "supply": {"build", "exact", "lock", "take"},
+    "create": {"build", "conda_config", "drift", "exact", "host", "local", "locate", "lock", "supply", "take"},
+    "diff": {"build", "drift", "exact", "local", "locate", "lock", "settings", "take"},
 }
 OWNERS = {
     "docker": {

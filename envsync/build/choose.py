@@ -153,7 +153,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     def _why(self, distribution: Distribution, file: IndexFile) -> str:
         known = distribution.file
         if known is not None and distribution.patched and known.filename == file.filename:
-            return f"the image's own was changed after its installation ({', '.join(distribution.patched[:3])})"
+            return f"the image's own is not as its RECORD says ({', '.join(distribution.patched[:3])})"
         if not file.filename.endswith(".whl"):
             return "no wheel fits this machine"
         if known is not None and self.target.rank(known.filename) is None:

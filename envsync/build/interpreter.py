@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 from msgspec import Struct
@@ -41,6 +42,12 @@ class LocalPython(Struct, frozen=True, kw_only=True):
     """``cp37m``, ``cp313t``."""
     exact: bool
     """Of the very version of the lock, as far as the lock knows it."""
+    source: Literal["machine", "uv", "conda", "image"] = "machine"
+    """Where it is from: found here, downloaded, or copied out of the image."""
+
+
+class NotHereError(InterpreterNotFoundError):
+    """Nothing on this machine fits; elsewhere there may be one."""
 
 
 class _Answer(Struct, frozen=True):
@@ -69,7 +76,8 @@ def find_interpreter(
     ``X.Y[.Z]``. An explicit request may name another version than the lock's; the result is then not ``exact``.
 
     Raises:
-        InterpreterNotFoundError: names the version, what was found instead, and how to get one.
+        NotHereError: names the version, what was found instead, and how to get one.
+        InterpreterNotFoundError: what is requested is none that fits, or no environment of this version can be made.
     """
     goal = _goal(wanted)
     if requested is not None and not _VERSION.fullmatch(requested):
@@ -236,12 +244,12 @@ def _describe(found: LocalPython) -> str:
     return f"{found.version}{name}{kinds}"
 
 
-def _not_found(search: _Wanted, seen: set[str], requested: str | None) -> InterpreterNotFoundError:
+def _not_found(search: _Wanted, seen: set[str], requested: str | None) -> NotHereError:
     from envsync.build.interpreter_hint import how_to_get
 
     others = ", ".join(sorted(seen, key=lambda text: (_key(text.split()[0]), text))) or "none"
     minor = search.minor if requested is None or requested == search.minor else requested
-    return InterpreterNotFoundError(
+    return NotHereError(
         f"{_wanted_text(search)}: not on this machine, nor any other {minor} (found: {others})"
         if requested is None
         else f"--python {requested}: no such interpreter on this machine (found: {others})",

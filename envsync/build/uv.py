@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -21,7 +23,7 @@ from envsync.build.events import Event, Installing, Line, Resolving
 from envsync.build.failure import Failure, build_error
 from envsync.build.in_place import Dated, Failed, install_all
 from envsync.build.interpreter import LocalPython
-from envsync.build.plan import FromIndex, Installable, NotReproducible
+from envsync.build.plan import FromImage, FromIndex, Installable, NotReproducible
 from envsync.build.uv_output import explain
 from envsync.errors import BuildError, CommandError
 from envsync.instants import rfc3339
@@ -81,8 +83,20 @@ class _UvSteps:
         return ["--break-system-packages"] if self._request.among_others else []
 
     def together(self, parts: Sequence[Installable], dated: Dated) -> Failed | None:
-        options = [*_until(dated), *_find_links(parts)]
-        options += [word for name in sorted(self._request.stale) for word in ("--reinstall-package", name)]
+        """Install what comes from elsewhere, then the image's own, of which no index is asked."""
+        own = [part for part in parts if isinstance(part, FromImage)]
+        others = [part for part in parts if not isinstance(part, FromImage)]
+        if others or not own:
+            failed = self._exactly(others, _until(dated))
+            if failed is not None or not own:
+                return failed
+            links = ["--no-deps", "--no-index", *self._anew, *self._among_others, *_find_links(own)]
+            lines = [part.requirement for part in own]
+            return _failed(_with_requirements(self._request, "install", links, lines), "uv pip install")
+        return self._exactly(own, ["--no-index", *_find_links(own)])
+
+    def _exactly(self, parts: Sequence[Installable], options: list[str]) -> Failed | None:
+        options = [*options, *(word for name in sorted(self._request.stale) for word in ("--reinstall-package", name))]
         lines = [part.requirement for part in parts]
         if self._request.among_others or self._anew:
             options += ["--no-deps", *self._among_others, *self._anew]
@@ -226,6 +240,14 @@ def _uv(
         raise BuildError("uv: its program is missing", hint="Reinstall envsync, or use --backend pip.") from error
     except CommandError as error:
         raise BuildError(f"uv: {error.message}", output=error.output, hint=error.hint) from error
+
+
+@cache
+def _indexes() -> dict[str, str]:
+    """Where uv's own settings name no index, pip's do: those that were asked are those that files come from."""
+    from envsync.index import load_settings, uv_environment
+
+    return uv_environment(load_settings(os.environ, Path.home()))
 
 
 def _events(text: str, count: int) -> tuple[Event, ...]:

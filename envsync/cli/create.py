@@ -9,13 +9,27 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from envsync.cli import console
-from envsync.cli.options import InterpreterOption, Lockfiles, PlatformOption, lockfiles_folder, pull_options
+from envsync.cli.options import (
+    InterpreterOption,
+    Lockfiles,
+    PlatformOption,
+    WheelhouseOption,
+    lockfiles_folder,
+    open_indexes,
+    open_wheelhouse,
+    pull_options,
+    wanted_artifacts,
+)
 from envsync.cli.progress import Progress
 from envsync.cli.update_base import update_base
 from envsync.errors import UsageError
 
 if TYPE_CHECKING:
     from envsync.build.events import Event
+    from envsync.create import Choices
+    from envsync.locate import Located
+    from envsync.supply import Planned
+    from envsync.take import PullOptions
 
 
 Env = Annotated[
@@ -60,6 +74,26 @@ UpdateBase = Annotated[
         help="Instead of ENV: have your conda update its base environment; says what would change, and asks.",
     ),
 ]
+FromOption = Annotated[
+    Literal["auto", "index", "image"],
+    typer.Option(
+        "--from",
+        help="Where distributions come from. index: your package indexes. image: wheels repacked from the image's own "
+        "files, wherever they fit; no index is needed. auto: the file that the image was made from, else the image.",
+    ),
+]
+PlanOption = Annotated[
+    bool, typer.Option("--plan", help="Say where each distribution would come from, and why; make nothing.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="With --plan: as JSON.")]
+AsOf = Annotated[
+    str | None,
+    typer.Option(
+        metavar="DATE",
+        help="Build sdists with what the index had then: 2019-07-16, or RFC 3339.  [default: when the image was made]",
+    ),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="All or nothing: what cannot be had, or be built, is an error.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="With --update-base: do not ask.")]
 
 
@@ -72,6 +106,12 @@ def create(
     channel: Channel = None,
     base: UpdateBase = False,
     yes: Yes = False,
+    plan: PlanOption = False,
+    as_json: JsonOption = False,
+    source: FromOption = "auto",
+    wheelhouse: WheelhouseOption = None,
+    as_of: AsOf = None,
+    strict: Strict = False,
     platform: PlatformOption = None,
     interpreter: InterpreterOption = None,
     lockfiles: Lockfiles = None,
@@ -80,39 +120,94 @@ def create(
 
     A virtual environment; of an image whose Python is conda's, a conda environment, which needs no conda here.
 
-    All or nothing: what was there before stays until the new environment is complete. Only environments that envsync
-    made are replaced; conda's base is updated, by your conda, with --update-base only.
+    What was there before stays until the new environment is complete; what cannot be had or built is left out and told.
+    Only environments that envsync made are replaced; conda's base is updated, by your conda, with --update-base only.
     """
-    from envsync.create import Choices, client_for_base, create_environment
+    from envsync.create import client_for_base, create_environment
     from envsync.locate import locate_lock
     from envsync.report.created import render_created, render_source
     from envsync.take import Progress as PullProgress
 
-    target = _target(env, name, base=base)
-    choices = Choices(python=python, backend=backend, channels=tuple(channel or ()))
+    if as_json and not plan:
+        raise UsageError("--json: only with --plan")
+    if plan and (base or name is not None):
+        raise UsageError(f"--plan: not with {'--update-base' if base else '--name'}, of which conda makes the plan")
+    target = None if plan else _target(env, name, base=base)
+    pulling = pull_options(platform, interpreter, artifacts=wanted_artifacts("missing", wheelhouse))
+    choices = _choices(python, backend, channel, source, wheelhouse, as_of, strict=strict, pulling=pulling)
     if base:
         client_for_base(choices)
     elif yes:
         raise UsageError("--yes: only with --update-base, as nothing else asks")
     with Progress() as progress:
-        located = locate_lock(
-            image,
-            lockfiles_folder(lockfiles),
-            pull_options(platform, interpreter),
-            PullProgress(step=progress.step, note=progress.fact, layer=progress.layer),
-        )
-        if target is not None and name is not None and located.lock.snapshot.conda_environment is None:
+        told = PullProgress(step=progress.step, note=progress.fact, layer=progress.layer)
+        located = locate_lock(image, lockfiles_folder(lockfiles), pulling, told)
+        if name is not None and located.lock.snapshot.conda_environment is None:
             raise UsageError(
                 f"--name: for conda environments; {located.lock.reference} has none", hint="Name a folder."
             )
         progress.fact(render_source(located).rstrip())
-        if target is not None:
+        if plan:
+            planned = _planned(located, choices, progress)
+        elif target is not None:
             made = create_environment(located, target, choices, lambda event: _show(event, progress))
+    if plan:
+        return _say_plan(planned, as_json=as_json)
     if target is None:
         return update_base(located, choices, ask=not yes)
     console.say(render_created(made, console.width()).rstrip())
     console.path(target)
     return 0 if made.is_twin else 1
+
+
+def _choices(
+    python: str | None,
+    backend: Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"] | None,
+    channels: list[str] | None,
+    source: Literal["auto", "index", "image"],
+    wheelhouse: Path | None,
+    as_of: str | None,
+    *,
+    strict: bool,
+    pulling: PullOptions,
+) -> Choices:
+    """A user's choices, parsed.
+
+    Raises:
+        UsageError: the date is none.
+    """
+    from envsync.build.as_of import parse_as_of
+    from envsync.build.sources import Supply
+    from envsync.create import Choices
+
+    supply = Supply(
+        prefer=source,
+        wheelhouse=open_wheelhouse(wheelhouse),
+        indexes=open_indexes,
+        as_of=parse_as_of(as_of) if as_of is not None else None,
+    )
+    return Choices(
+        python=python, backend=backend, channels=tuple(channels or ()), supply=supply, pulling=pulling, strict=strict
+    )
+
+
+def _planned(located: Located, choices: Choices, progress: Progress) -> Planned:
+    from envsync.supply import plan_environment
+
+    assert choices.supply is not None and choices.pulling is not None  # noqa: S101, PT018 - made by _choices
+    return plan_environment(
+        located.lock, choices.python, choices.supply, choices.pulling, lambda event: _show(event, progress)
+    )
+
+
+def _say_plan(planned: Planned, *, as_json: bool) -> int:
+    from envsync.report.planned import plan_json, render_plan
+
+    if as_json:
+        console.data(plan_json(planned))
+    else:
+        console.data(render_plan(planned, console.width()))
+    return 1 if planned.plan.not_reproducible else 0
 
 
 def _target(env: Path | None, name: str | None, *, base: bool) -> Path | None:

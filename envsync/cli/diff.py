@@ -96,11 +96,18 @@ def diff(
             progress=PullProgress(step=progress.step, note=progress.fact, layer=progress.layer),
         )
     if as_json:
-        console.data(json.render(found.findings, found.comparison))
+        console.data(json.render(found.findings, found.comparison, found.fidelity))
     else:
         width = min(console.width(), 100)
         console.data(
-            text.render(found.findings, found.comparison, width=width, colour=console.colour(), fold=not every)
+            text.render(
+                found.findings,
+                found.comparison,
+                width=width,
+                colour=console.colour(),
+                fold=not every,
+                fidelity=found.fidelity,
+            )
         )
     return 1 if found.findings else 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -153,20 +153,19 @@ def pull_options(
 
 
 def wanted_artifacts(which: Which, wheelhouse: Path | None) -> Artifacts | None:
-    """Which wheels to make of an image; ``None``: none, and no index is to be asked."""
-    from contextlib import contextmanager
+    """Which wheels to make of an image; ``None``: none, and no index is to be asked.
 
+    Raises:
+        UsageError: a folder for wheels that are not to be made.
+    """
     from envsync.exact.artifacts import Artifacts
 
     if which == "none":
+        if wheelhouse is not None:
+            raise UsageError("--wheelhouse: not with --wheels none, which makes no wheels")
         return None
 
-    @contextmanager
-    def indexes() -> Iterator[Indexes]:
-        with open_indexes() as opened:
-            yield opened
-
-    return Artifacts(which=which, wheelhouse=open_wheelhouse(wheelhouse), indexes=indexes)
+    return Artifacts(which=which, wheelhouse=open_wheelhouse(wheelhouse), indexes=open_indexes)
 
 
 def open_wheelhouse(shared: Path | None) -> Wheelhouse:

@@ -30,6 +30,26 @@ if TYPE_CHECKING:
     from envsync.take import PullOptions
 
 
+MethodOption = Annotated[
+    Literal["auto", "run", "read", "both"],
+    typer.Option(
+        help="run: ask a container without network or rights. read: read the layers, execute nothing. "
+        "both: do both and fail where they differ. auto: nothing where the lock is of the same digest; else read, from "
+        "the engine, a registry or a file; with --wheels none, run what the engine holds.",
+    ),
+]
+TimeoutOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SECONDS",
+        min=1,
+        envvar="ENVSYNC_TIMEOUT",
+        show_envvar=True,
+        help="How long reading from a registry may take in all.  [default: timeout of [tool.envsync], else 3600]",
+    ),
+]
+
+
 def pull(
     image: Annotated[
         str | None,
@@ -42,14 +62,7 @@ def pull(
     every: Annotated[
         bool, typer.Option("--all", help="Pull every official image that is not gone; go on past failures.")
     ] = False,
-    method: Annotated[
-        Literal["auto", "run", "read", "both"],
-        typer.Option(
-            help="run: ask a container without network or rights. read: read the layers, execute nothing. "
-            "both: do both and fail where they differ. auto: nothing where the lock is of the same digest; else run "
-            "what the engine holds, and read from the registry or a file.",
-        ),
-    ] = "auto",
+    method: MethodOption = "auto",
     platform: PlatformsOption = None,
     name: NameOption = None,
     interpreter: InterpreterOption = None,
@@ -59,40 +72,22 @@ def pull(
     no_cache: Annotated[
         bool, typer.Option("--no-cache", help="Learn everything anew: use no lock at hand and no cache, and keep none.")
     ] = False,
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            metavar="SECONDS",
-            min=1,
-            envvar="ENVSYNC_TIMEOUT",
-            show_envvar=True,
-            help="How long reading from a registry may take in all.  [default: timeout of [tool.envsync], else 3600]",
-        ),
-    ] = None,
+    timeout: TimeoutOption = None,
 ) -> int:
     """Write the lock of an image.
 
     A lock is a directory with requirements.txt, constraints.txt, requirements.lock, os-packages.txt, and snapshot.json:
     all that was learnt. Its path is printed. Pulling the same image again changes nothing.
 
-    For each distribution your package indexes are asked which file it was installed from, which its RECORD proves; of
-    what they do not have, the image's own files are repacked as a wheel.
+    Package indexes are asked which files the distributions were installed from; what they lack is repacked as wheels.
     """
     if every == (image is not None):
         raise UsageError("pull: needs one IMAGE, or --all", hint="For example: envsync pull digdag/digdag-python:3.7")
     image_platform, subdirs = split_platforms(platform or ())
     if image is None and (name is not None or subdirs):
         raise UsageError("--all: not with --name, and with no --platform of conda's (expected one IMAGE)")
-    if wheels == "none" and wheelhouse is not None:
-        raise UsageError("--wheelhouse: not with --wheels none, which makes no wheels")
-    options = pull_options(
-        image_platform,
-        interpreter,
-        method,
-        cached=not no_cache,
-        timeout=timeout,
-        artifacts=wanted_artifacts(wheels, wheelhouse),
-    )
+    wanted = wanted_artifacts(wheels, wheelhouse)
+    options = pull_options(image_platform, interpreter, method, cached=not no_cache, timeout=timeout, artifacts=wanted)
     root = lockfiles_folder(lockfiles)
     if image is None:
         return _pull_all(root, options)

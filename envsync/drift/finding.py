@@ -18,6 +18,7 @@ Kind = Literal[
     "distribution-version",
     "distribution-origin",
     "distribution-modified",
+    "distribution-build",
     "distribution-extra",
     "conda-environment-missing",
     "conda-package-missing",

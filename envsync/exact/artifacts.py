@@ -11,12 +11,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from envsync.errors import EnvsyncError
-from envsync.exact.complete import Completed, Place
-from envsync.exact.listing import Contents
+from envsync.exact.complete import Completed
+from envsync.exact.listing import Contents, Place
 from envsync.exact.proof import Found, candidates, find_file
 from envsync.exact.wheelhouse import Wheelhouse
 from envsync.files import READ_LIMIT, FileInfo
-from envsync.model import Distribution, ImageSource, ImageWheel, Skipped, Snapshot
+from envsync.model import DirectoryOrigin, Distribution, ImageSource, ImageWheel, Skipped, Snapshot
 from envsync.redaction import printable
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Artifacts(Struct, frozen=True, kw_only=True):
         own = [d for d in snapshot.distributions if d.conda is None]
         if own and not any(d.file or d.wheel for d in own):
             return False
-        if self.which == "all" and not all(d.wheel for d in own):
+        if self.which == "all" and not all(d.wheel for d in own if not is_editable(d)):
             return False
         wheels = [d.wheel for d in own if d.wheel is not None]
         if any(self.wheelhouse.find(wheel) is None for wheel in wheels):
@@ -76,7 +76,8 @@ def with_artifacts(completed: Completed, tree: Rootfs, wanted: Artifacts) -> Sna
         for d, one in zip(own, found, strict=True)
     }
     reasons = {place_of(d): _reason(known[place_of(d)], one) for d, one in zip(own, found, strict=True)}
-    chosen = [known[place_of(d)] for d in own if wanted.which == "all" or reasons[place_of(d)]]
+    releases = [d for d in own if not is_editable(d)]
+    chosen = [known[place_of(d)] for d in releases if wanted.which == "all" or reasons[place_of(d)]]
     made, skipped = _repack(chosen, reasons, snapshot, tree, wanted)
     distributions = tuple(
         replace(known.get(place_of(d), d), wheel=made.get(place_of(d))) for d in snapshot.python.distributions
@@ -87,6 +88,11 @@ def with_artifacts(completed: Completed, tree: Rootfs, wanted: Artifacts) -> Sna
         interpreters=(python, *snapshot.interpreters[1:]),
         skipped=tuple(sorted({*snapshot.skipped, *skipped}, key=lambda one: (one.place, one.subject, one.reason))),
     )
+
+
+def is_editable(distribution: Distribution) -> bool:
+    """Whether its files are those of a project that somebody works on."""
+    return isinstance(distribution.origin, DirectoryOrigin) and distribution.origin.editable
 
 
 def place_of(distribution: Distribution) -> Place:
@@ -126,7 +132,8 @@ def _files(answer: Listed | Unanswered) -> tuple[ListedFile, ...] | str:
     from envsync.index import Unanswered
 
     if isinstance(answer, Unanswered):
-        return answer.reason
+        # The lock tells it, on whatever machine: which indexes, is of no use there.
+        return "no index has it" if answer.absent else "no index could be asked"
     return answer.files or "no index has this version"
 
 
@@ -135,7 +142,7 @@ def _reason(distribution: Distribution, found: Found) -> str:
     if distribution.file is None:
         return found.reason or "no index has it"
     if distribution.patched:
-        return f"changed after its installation: {', '.join(distribution.patched[:3])}"
+        return f"not as its RECORD says: {', '.join(distribution.patched[:3])}"
     return ""
 
 

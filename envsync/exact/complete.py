@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envsync.exact.listing import Contents, read_contents, with_contents
+from envsync.exact.legacy import legacy_contents
+from envsync.exact.listing import Contents, Place, read_contents, with_contents
 from envsync.model import Snapshot
 from envsync.standard_library import standard_library
 
 if TYPE_CHECKING:
     from envsync.rootfs import Rootfs
-
-Place = tuple[str, PurePosixPath | None]
-"""Name and metadata of a distribution."""
 
 
 class Completed(Struct, frozen=True, kw_only=True):
@@ -37,6 +34,8 @@ def complete(snapshot: Snapshot, tree: Rootfs) -> Completed:
         for position, one in found.items()
         if isinstance(one, Contents)
     }
+    without = [d for d in own if (d.name, d.metadata) not in contents and d.shadowed_by is None]
+    contents |= legacy_contents(without, python, tree)
     python = replace(
         python,
         distributions=tuple(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
 
 from envsync.contents import digest_of, normal_script
+from envsync.drift.finding import Finding
 from envsync.drift.hashing import hash_files
 from envsync.exact.listing import Contents, read_contents
 from envsync.files import HostTree
@@ -42,10 +43,18 @@ class Fidelity(Struct, frozen=True, kw_only=True):
     """Top-level modules of the image's standard library; ``None``: not known."""
     differing_modules: tuple[str, ...] = ()
     """Those that have other contents here, or are absent."""
+    is_foreign: bool = False
+    """Whether this machine is of another platform, where compiled files cannot be the image's."""
 
     def count(self, grade: Grade) -> int:
         """How many distributions have this grade."""
         return sum(verdict.grade == grade for verdict in self.verdicts)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all that can be compared is identical; on another platform, whether all is of the same release."""
+        same = self.count("identical") + (self.count("same-release") if self.is_foreign else 0)
+        return same == self.known
 
     @property
     def known(self) -> int:
@@ -63,13 +72,21 @@ class LocalContents(Struct, frozen=True, kw_only=True):
     """Files that are missing, or are not what RECORD says."""
 
 
-def measure(expected: Snapshot, actual: Snapshot, *, reasons: Mapping[str, str] = {}, verify: bool) -> Fidelity | None:
+def measure(
+    expected: Snapshot,
+    actual: Snapshot,
+    *,
+    reasons: Mapping[str, str] = {},
+    changed: Mapping[str, str] = {},
+    verify: bool,
+) -> Fidelity | None:
     """Compare the files of an environment on this machine with what a lock knows of the image's.
 
     Args:
         expected: the lock.
         actual: the environment, whose files are read.
         reasons: why a distribution, by normalised name, is not the image's file.
+        changed: what was found to be changed here, by normalised name.
         verify: hash every file; else what RECORD says is believed, but for scripts.
 
     Returns:
@@ -81,7 +98,7 @@ def measure(expected: Snapshot, actual: Snapshot, *, reasons: Mapping[str, str] 
     here = {normalized(d.name): d for d in actual.distributions}
     compared = [here[normalized(d.name)] for d in wanted if normalized(d.name) in here]
     found = local_contents(compared, verify=verify)
-    verdicts = [_verdict(d, here.get(normalized(d.name)), found, reasons) for d in wanted]
+    verdicts = [_verdict(d, here.get(normalized(d.name)), found, reasons, changed) for d in wanted]
     library = expected.python.standard_library
     own = standard_library(HostTree(), actual.python.sys_path, host_digests) if library else None
     differing = tuple(name for name, digest in (library or {}).items() if (own or {}).get(name) != digest)
@@ -89,7 +106,24 @@ def measure(expected: Snapshot, actual: Snapshot, *, reasons: Mapping[str, str] 
         verdicts=tuple(sorted(verdicts, key=lambda verdict: normalized(verdict.name))),
         modules=len(library) if library and own else None,
         differing_modules=differing if own else (),
+        is_foreign=not (expected.platform and actual.platform and expected.platform.accepts(actual.platform)),
     )
+
+
+def other_builds(fidelity: Fidelity, told: Collection[str]) -> Iterator[Finding]:
+    """Findings for distributions of the right version with other contents, but for those that are ``told`` already."""
+    for verdict in fidelity.verdicts:
+        if verdict.grade == "same-release" and not fidelity.is_foreign and normalized(verdict.name) not in told:
+            yield Finding(
+                kind="distribution-build",
+                scope="python",
+                severity="note",
+                subject=verdict.name,
+                expected=f"the files of {verdict.version} as in the image",
+                actual=verdict.reason,
+                impact="It is the same release; compiled or generated parts of it may behave differently.",
+                fix="Make it again from the image's own files: envsync create ENV --from image",
+            )
 
 
 def _verdict(
@@ -97,6 +131,7 @@ def _verdict(
     found: Distribution | None,
     contents: Mapping[str, LocalContents],
     reasons: Mapping[str, str],
+    changed: Mapping[str, str],
 ) -> Verdict:
     name = normalized(wanted.name)
     reason = reasons.get(name, "")
@@ -113,6 +148,8 @@ def _verdict(
     local = contents.get(name)
     if local is None:
         return graded("unknown", "nothing tells which files here are its")
+    if name in changed:
+        return graded("same-release", changed[name])
     is_legacy = wanted.metadata is not None and wanted.metadata.suffix != ".dist-info"
     if wanted.contents == (local.payload if is_legacy else local.whole):
         return graded("identical")
@@ -120,7 +157,7 @@ def _verdict(
         more = f" and {len(local.problems) - 3} more" if len(local.problems) > 3 else ""
         return graded("same-release", f"changed here: {', '.join(local.problems[:3])}{more}")
     if wanted.patched:
-        reason = f"the image's was changed after its installation: {', '.join(wanted.patched[:3])}"
+        reason = f"the image's is not as its RECORD says: {', '.join(wanted.patched[:3])}"
     return graded("same-release", reason or "another build of this release")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import PurePosixPath
 
 from msgspec import Struct
 
@@ -22,6 +23,10 @@ _SCRIPTS = frozenset({"console_scripts", "gui_scripts"})
 
 Digests = Callable[[Iterable[str]], Mapping[str, bytes]]
 """SHA-256 of the regular files at absolute paths; those that are none are left out."""
+
+
+Place = tuple[str, PurePosixPath | None]
+"""Name and metadata of a distribution."""
 
 
 class ListingError(EnvsyncError):

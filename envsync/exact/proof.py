@@ -47,8 +47,20 @@ def tags_of(filename: str) -> frozenset[str]:
     parts = filename.removesuffix(".whl").split("-")
     if not filename.endswith(".whl") or len(parts) not in (5, 6):
         return frozenset()
-    python, abi, platform = (part.split(".") for part in parts[-3:])
-    return frozenset(f"{one}-{two}-{three}" for one in python for two in abi for three in platform)
+    return expanded("-".join(parts[-3:]))
+
+
+def expanded(tag: str) -> frozenset[str]:
+    """The tags of a compressed set, which some tools also write into ``WHEEL``."""
+    parts = [part.split(".") for part in tag.split("-")]
+    if len(parts) != 3:
+        return frozenset()
+    return frozenset(f"{one}-{two}-{three}" for one in parts[0] for two in parts[1] for three in parts[2])
+
+
+def own_tags(distribution: Distribution) -> frozenset[str]:
+    """What ``WHEEL`` says, expanded."""
+    return frozenset().union(*map(expanded, distribution.tags))
 
 
 def candidates(distribution: Distribution, files: Iterable[ListedFile]) -> tuple[ListedFile, ...]:
@@ -56,7 +68,7 @@ def candidates(distribution: Distribution, files: Iterable[ListedFile]) -> tuple
 
     What auditwheel renamed may have kept a ``WHEEL`` of fewer tags, or of other ones of the same platform.
     """
-    tags = frozenset(distribution.tags)
+    tags = own_tags(distribution)
     ranked: list[tuple[int, str, ListedFile]] = []
     for file in files:
         own = tags_of(file.filename)
@@ -112,7 +124,7 @@ def find_file(
             return _proved(distribution, contents, wheel, members)
         differing += 1
     first = wheels[0]
-    if unread and not differing and frozenset(distribution.tags) == tags_of(first.filename):
+    if unread and not differing and own_tags(distribution) == tags_of(first.filename):
         return Found(
             file=_index_file(first, proof="inferred", note=f"not proved: {unread[0]}"), patched=_known(contents)
         )
@@ -189,7 +201,8 @@ def _index_file(wheel: ListedFile, *, proof: Literal["proved", "inferred"], note
     return IndexFile(
         filename=wheel.filename,
         sha256=sha256,
-        url=wheel.url if wheel.url.startswith(("http://", "https://")) else None,
+        # A query may be a signature, which lets whoever has it read the file.
+        url=wheel.url.partition("?")[0] if wheel.url.startswith(("http://", "https://")) else None,
         size=wheel.size,
         uploaded=wheel.upload_time,
         proof=proof,

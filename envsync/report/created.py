@@ -13,8 +13,10 @@ from envsync.locate import Located
 from envsync.model import ImageSource, ListSource
 from envsync.names import normalized
 from envsync.redaction import printable
+from envsync.report.fidelity import fidelity_lines
 
 _SHOWN = 8
+_LAST_LINES = 12
 _INSIDE: dict[Kind, str] = {
     "distribution-missing": "not there",
     "distribution-version": "other version",
@@ -75,7 +77,7 @@ def _published(located: Located, source: ListSource) -> Iterator[str]:
 
 
 def render_created(created: Created, width: int) -> str:
-    """How many distributions are identical, which are not, and what the machine lacks."""
+    """How many distributions are as in the image, which are not, and what the machine lacks."""
     built = created.built
     target = shlex.quote(str(created.target))
     work = ", ".join(
@@ -88,12 +90,15 @@ def render_created(created: Created, width: int) -> str:
         if count
     )
     lines = [
-        f"{_identical(created)} {_alike(created)} in {created.target}",
+        f"{_identical(created)} {_alike(created)}, in {created.target}",
         f"  Python {built.python.version}{f'; {work}' if work else ''}",
     ]
     lines += [line for finding in created.python[:_SHOWN] for line in _difference(finding, width)]
+    lines += _unbuilt(created, width)
     if len(created.python) > _SHOWN:
         lines.append(f"  ... and {len(created.python) - _SHOWN} more: envsync diff {target} --only python")
+    if created.fidelity is not None:
+        lines += fidelity_lines(created.fidelity, width)
     lines += _machine(created, width)
     lines.append(f"next: source {shlex.quote(f'{created.target}/bin/activate')}")
     return "\n".join(lines) + "\n"
@@ -117,7 +122,19 @@ def _identical(created: Created) -> str:
 def _alike(created: Created) -> str:
     if created.conda is not None and created.conda.solved is not None:
         return f"as solved for {printable(created.conda.subdir)}"
-    return "as listed" if isinstance(created.located.lock.snapshot.source, ListSource) else "identical"
+    if isinstance(created.located.lock.snapshot.source, ListSource):
+        return "as listed"
+    return "as in the image"
+
+
+def _unbuilt(created: Created, width: int) -> Iterator[str]:
+    """The last lines of builds that failed, and what would help."""
+    for part in created.built.not_reproducible:
+        if part.output:
+            yield f"  {printable(part.name)}: the last lines of its build:"
+            yield from (f"    | {printable(line)}" for line in part.output.splitlines()[-_LAST_LINES:])
+        if part.hint:
+            yield from textwrap.wrap(printable(part.hint), width, initial_indent="    ", subsequent_indent="    ")
 
 
 def _difference(finding: Finding, width: int) -> Iterator[str]:

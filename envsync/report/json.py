@@ -9,6 +9,8 @@ import msgspec
 
 from envsync.drift.comparison import Comparison, Counts, Side
 from envsync.drift.finding import Finding, NotCompared
+from envsync.exact.fidelity import Fidelity
+from envsync.report.fidelity import FidelityFigures, fidelity_figures
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,12 +24,14 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     distributions: Counts
     conda: Counts | msgspec.UnsetType = msgspec.UNSET
     """Conda packages; only where both sides are conda environments."""
+    fidelity: FidelityFigures | msgspec.UnsetType = msgspec.UNSET
+    """Absent where the files of the image, or of the environment, are not known."""
     findings: tuple[Finding, ...]
     """Most important first."""
     not_compared: tuple[NotCompared, ...]
 
 
-def render(findings: Sequence[Finding], comparison: Comparison) -> str:
+def render(findings: Sequence[Finding], comparison: Comparison, fidelity: Fidelity | None = None) -> str:
     """The findings as JSON: the same bytes for the same input, two spaces, a final newline."""
     document = Document(
         schema=1,
@@ -36,6 +40,7 @@ def render(findings: Sequence[Finding], comparison: Comparison) -> str:
         drift=bool(findings),
         distributions=comparison.distributions,
         conda=msgspec.UNSET if comparison.conda is None else comparison.conda,
+        fidelity=msgspec.UNSET if fidelity is None else fidelity_figures(fidelity),
         findings=tuple(findings),
         not_compared=comparison.not_compared,
     )

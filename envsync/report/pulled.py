@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from envsync.lock.store import Written, changes
 from envsync.model import Distribution, ImageSource, Interpreter, OperatingSystem, Snapshot, SolvedEnvironment
 from envsync.redaction import printable
@@ -47,6 +49,7 @@ def _contents(snapshot: Snapshot) -> list[str]:
     python = snapshot.python
     lines = [f"  Python {python.version} at {printable(str(python.executable))}{_kind(python)}"]
     lines.append(f"  {_count(len(snapshot.distributions), 'distribution')}{_origins(snapshot.distributions)}")
+    lines += _artifacts(snapshot)
     if (environment := snapshot.conda_environment) is not None:
         prefix = printable(str(environment.prefix))
         lines.append(f"  {_count(len(environment.packages), 'conda package')} in {prefix}")
@@ -63,6 +66,26 @@ def _contents(snapshot: Snapshot) -> list[str]:
     if others:
         lines.append(f"  also in it: {_few(others)}")
     return lines
+
+
+def _artifacts(snapshot: Snapshot) -> Iterator[str]:
+    """Where the files of the distributions can be had from, and which were changed in the image."""
+    own = [d for d in snapshot.distributions if d.conda is None]
+    proved = sum(d.file is not None and d.file.proof == "proved" for d in own)
+    inferred = sum(d.file is not None and d.file.proof == "inferred" for d in own)
+    repacked = sum(d.wheel is not None for d in own)
+    told = [f"{proved} proved to be files of the index"] * bool(proved)
+    told += [f"{inferred} inferred"] * bool(inferred)
+    told += [f"{repacked} repacked from the image"] * bool(repacked)
+    if told:
+        yield f"    {', '.join(told)}"
+    patched = [d for d in own if d.patched]
+    for distribution in patched[:_SHOWN]:
+        names = ", ".join(printable(name) for name in distribution.patched[:3])
+        more = ", ..." if len(distribution.patched) > 3 else ""
+        yield f"    not as its RECORD says: {printable(distribution.name)} ({names}{more})"
+    if len(patched) > _SHOWN:
+        yield f"    ... and {len(patched) - _SHOWN} more that were changed"
 
 
 def missed(solved: SolvedEnvironment) -> int:

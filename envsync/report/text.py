@@ -10,7 +10,9 @@ from itertools import groupby
 from envsync.drift.comparison import Comparison, Side
 from envsync.drift.finding import Finding, Kind, NotCompared, Severity
 from envsync.drift.fixes import merged
+from envsync.exact.fidelity import Fidelity
 from envsync.redaction import printable
+from envsync.report.fidelity import fidelity_lines
 
 FOLD = 10
 """So many findings of one kind are shown unless all are asked for."""
@@ -24,6 +26,7 @@ TITLES: dict[Kind, tuple[str, str]] = {
     "distribution-missing": ("missing distribution", "missing distributions"),
     "distribution-version": ("distribution of another version", "distributions of other versions"),
     "distribution-origin": ("distribution of another origin", "distributions of other origins"),
+    "distribution-build": ("distribution of another build", "distributions of another build"),
     "distribution-modified": (
         "distribution with changed files",
         "distributions with changed files",
@@ -60,6 +63,7 @@ def render(
     width: int = 80,
     colour: bool = False,
     fold: bool = True,
+    fidelity: Fidelity | None = None,
 ) -> str:
     """The report of a comparison.
 
@@ -69,15 +73,17 @@ def render(
         width: columns.
         colour: mark severities with ANSI escapes.
         fold: show only the first :data:`FOLD` findings of a kind.
+        fidelity: how the files compare with those of the image.
     """
+    exact = fidelity_lines(fidelity, width) if fidelity is not None else []
     if not findings:
-        return "\n".join([*_no_drift(comparison, width), *_not_compared(comparison, width, fold)]) + "\n"
+        return "\n".join([*_no_drift(comparison, width), *exact, *_not_compared(comparison, width, fold)]) + "\n"
     lines = [*_side("A", comparison.expected, width), *_side("B", comparison.actual, width)]
     told: list[str] = []
     for (severity, kind), group in groupby(findings, key=lambda finding: (finding.severity, finding.kind)):
         lines += ["", *_group(severity, kind, list(group), told, width, colour, fold)]
     lines += ["", *_wrapped(_counts(findings, comparison), width, "")]
-    return "\n".join([*lines, *_not_compared(comparison, width, fold)]) + "\n"
+    return "\n".join([*lines, *exact, *_not_compared(comparison, width, fold)]) + "\n"
 
 
 def _no_drift(comparison: Comparison, width: int) -> Iterator[str]:

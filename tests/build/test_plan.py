@@ -94,7 +94,8 @@ def test_direct_references_are_as_pip_freeze_prints_them(origin: Origin, line: s
     ],
 )
 def test_not_reproducible(origin: Origin, reason: str) -> None:
-    assert plan(origin) == NotReproducible(name="thing", version="1.0", reason=reason)
+    is_project = isinstance(origin, DirectoryOrigin)
+    assert plan(origin) == NotReproducible(name="thing", version="1.0", reason=reason, editable=is_project)
 
 
 def test_versions_that_no_installer_takes() -> None:

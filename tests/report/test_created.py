@@ -46,7 +46,7 @@ def finding(kind: str, subject: str, **fields: str) -> Finding:
 
 def test_a_twin() -> None:
     assert render_created(created(snapshot(distribution("six"), distribution("idna"))), 80) == (
-        "2 of 2 distributions identical in .venv\n"
+        "2 of 2 distributions as in the image, in .venv\n"
         "  Python 3.9.18; 1 unchanged, 1 installed\n"
         "this machine: nothing missing of Debian GNU/Linux 12 (bookworm)\n"
         "next: source .venv/bin/activate\n"
@@ -66,7 +66,7 @@ def test_what_is_not_identical_and_what_the_machine_lacks() -> None:
         created(snapshot(distribution("six"), distribution("idna")), missing, other, machine=machine), 80
     )
     assert text.startswith(
-        "1 of 2 distributions identical in .venv\n"
+        "1 of 2 distributions as in the image, in .venv\n"
         "  Python 3.9.18; 1 unchanged, 1 installed\n"
         "  - Six 1.16.0: not there\n"
         "    Importing its modules fails.\n"
@@ -81,7 +81,7 @@ def test_what_is_not_identical_and_what_the_machine_lacks() -> None:
 def test_long_lists_are_cut() -> None:
     many = tuple(finding("distribution-missing", f"d{n}", expected="1") for n in range(11))
     text = render_created(created(snapshot(*(distribution(f"d{n}") for n in range(11))), *many), 80)
-    assert text.startswith("0 of 11 distributions identical")
+    assert text.startswith("0 of 11 distributions as in the image")
     assert "  ... and 3 more: envsync diff .venv --only python\n" in text
 
 
@@ -104,7 +104,7 @@ def test_an_image_and_a_list_say_what_they_are() -> None:
 def test_a_list_is_matched_as_listed_and_says_nothing_of_the_machine() -> None:
     one = msgspec.structs.replace(snapshot(distribution("six")), source=LIST, os=None, os_packages=None)
     text = render_created(created(one), 80)
-    assert text.startswith("1 of 1 distributions as listed in .venv\n")
+    assert text.startswith("1 of 1 distributions as listed, in .venv\n")
     assert "this machine" not in text
 
 
@@ -114,10 +114,10 @@ def test_what_was_solved_is_counted_where_it_was_made() -> None:
     pip = {d.name for d in one.distributions if d.conda is None}
     beside = f" and {len(pip)} of {len(pip)} pip distributions" if pip else ""
     solved = msgspec.structs.replace(created(one), conda=packages_for(one, "osx-arm64"))
-    assert render_created(solved, 80).startswith(f"3 of 3 conda packages{beside} as solved for osx-arm64 in .venv\n")
+    assert render_created(solved, 80).startswith(f"3 of 3 conda packages{beside} as solved for osx-arm64, in .venv\n")
     build = finding("conda-package-build", "zlib", expected="1.2.11 h9_0", actual="1.2.11 h9_1")
     differing = msgspec.structs.replace(created(one, build), conda=packages_for(one, "osx-arm64"))
     assert render_created(differing, 80).startswith("2 of 3 conda packages")
     count = len(one.conda[0].packages)
     own = msgspec.structs.replace(created(one), conda=packages_for(one, "linux-64"))
-    assert render_created(own, 80).startswith(f"{count} of {count} conda packages{beside} identical in .venv\n")
+    assert render_created(own, 80).startswith(f"{count} of {count} conda packages{beside} as in the image, in .venv\n")

@@ -1,0 +1,59 @@
+"""The contents of distributions that have no RECORD: as they would be in a wheel, without its ``.dist-info``."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from envsync.contents import wheel_path
+from envsync.exact.listing import Contents, Place
+from envsync.files import FileReadError
+from envsync.model import Distribution, Interpreter
+
+if TYPE_CHECKING:
+    from envsync.rootfs import Rootfs
+    from envsync.wheel import Files
+
+
+def legacy_contents(distributions: Sequence[Distribution], python: Interpreter, tree: Rootfs) -> dict[Place, Contents]:
+    """What ``installed-files.txt``, ``top_level.txt`` or an egg tells; those that nothing tells of are left out."""
+    from envsync.wheel import RepackError, files_of, small_files
+
+    if not distributions:
+        return {}
+    tree.prefetch(path for one in distributions for path in small_files(one, python, tree))
+    listed: list[tuple[Distribution, Files]] = []
+    for distribution in distributions:
+        try:
+            listed.append((distribution, files_of(distribution, python, tree)))
+        except RepackError:
+            continue
+    plain = [str(file.path) for _, files in listed for file in files.files if file.member is None]
+    digests = tree.digests(plain)
+    found: dict[Place, Contents] = {}
+    for distribution, files in listed:
+        actual: dict[str, bytes] = {}
+        for file in files.files:
+            normal = wheel_path(file.target, distribution.name, f"{files.stem}.data")
+            if normal is None or normal.partition("/")[0].endswith((".dist-info", ".egg-info")):
+                continue
+            digest = digests.get(str(file.path)) if file.member is None else _of_member(tree, file.path, file.member)
+            if digest is not None:
+                actual[normal] = digest
+        found[distribution.name, distribution.metadata] = Contents(actual=actual, recorded=None, missing=())
+    return found
+
+
+def _of_member(tree: Rootfs, path: PurePosixPath, name: str) -> bytes | None:
+    """The digest of a file inside a zipped egg."""
+    from envsync.wheel.egg import open_member
+    from envsync.wheel.parts import RepackError
+
+    try:
+        with open_member(BytesIO(tree.read(path)), name, str(path)) as content:
+            return hashlib.sha256(content.read()).digest()
+    except (FileReadError, RepackError):
+        return None

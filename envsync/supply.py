@@ -1,0 +1,111 @@
+"""Where the distributions of a lock come from on this machine: indexes are asked, and the image where it has to be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from envsync.build.interpreter import LocalPython, find_interpreter
+from envsync.build.plan import Choose, Plan, make_plan
+from envsync.errors import EnvsyncError, UsageError
+from envsync.model import ImageSource, Snapshot
+
+if TYPE_CHECKING:
+    from envsync.build.events import Event
+    from envsync.build.sources import Supply
+    from envsync.lock.store import Lock
+    from envsync.take import PullOptions
+
+
+class Planned(Struct, frozen=True, kw_only=True):
+    """What ``create`` would do; nothing is made."""
+
+    lock: Lock
+    python: LocalPython
+    plan: Plan
+
+
+def plan_environment(
+    lock: Lock, requested: str | None, supply: Supply, pulling: PullOptions, on_event: Callable[[Event], None]
+) -> Planned:
+    """Decide where each distribution would come from.
+
+    Raises:
+        UsageError: the lock has a conda environment, whose packages come from their channels.
+        InterpreterNotFoundError: no interpreter fits.
+    """
+    snapshot = lock.snapshot
+    if snapshot.conda_environment is not None:
+        raise UsageError(
+            f"--plan: {lock.reference} has a conda environment, whose packages come from their channels",
+            hint="explicit.txt of the lock names each file.",
+        )
+    python = find_interpreter(snapshot.python, requested=requested)
+    choose = chooser(snapshot, supply, pulling, on_event)(python)
+    return Planned(lock=lock, python=python, plan=make_plan(snapshot, choose))
+
+
+def chooser(
+    lock: Snapshot, supply: Supply, pulling: PullOptions | None, on_event: Callable[[Event], None]
+) -> Callable[[LocalPython], Choose]:
+    """Asks indexes, and the image for wheels that are not at hand, once the interpreter is known."""
+    from envsync.build.events import Note
+    from envsync.build.sources import sources_for
+
+    def choose(python: LocalPython) -> Choose:
+        known, problem = with_wheels(lock, supply, pulling, lambda text: on_event(Note(text=text)))
+        if problem is not None:
+            on_event(Note(text=problem))
+        sources = sources_for(known, python, supply)
+        wheels = {(d.name, d.metadata): d for d in known.distributions}
+        return lambda distribution, part: sources.choose(
+            wheels.get((distribution.name, distribution.metadata), distribution), part
+        )
+
+    return choose
+
+
+def with_wheels(
+    lock: Snapshot, supply: Supply, pulling: PullOptions | None, tell: Callable[[str], None]
+) -> tuple[Snapshot, str | None]:
+    """The lock with the wheels that are needed, and why some are not there.
+
+    A lock travels without its wheels: on another machine they are made of the image again, the same bytes.
+    """
+    own = [d for d in lock.distributions if d.conda is None]
+    lost = [d for d in own if d.wheel is not None and supply.wheelhouse.find(d.wheel) is None]
+    wanted = [d for d in own if d.wheel is None] if supply.prefer == "image" else []
+    if supply.prefer == "index" or not (lost or wanted):
+        return lock, None
+    source = lock.source
+    if not isinstance(source, ImageSource):
+        return lock, "no image was seen, only a published list: it gives no wheels"
+    if pulling is None:
+        return lock, f"wheels of {len(lost) + len(wanted)} distributions are not at hand"
+    tell(f"wheels of {len(lost) + len(wanted)} distributions are not at hand: reading {source.reference} again")
+    try:
+        again = _read_again(source, lock, supply, pulling, all_of_them=bool(wanted))
+    except EnvsyncError as error:
+        return lock, f"{source.reference} cannot be read again: {error.message}"
+    if again is None:
+        return lock, f"{source.reference} is another image now: its wheels are not those of the lock"
+    return again, None
+
+
+def _read_again(
+    source: ImageSource, lock: Snapshot, supply: Supply, pulling: PullOptions, *, all_of_them: bool
+) -> Snapshot | None:
+    from envsync.exact.artifacts import Artifacts
+    from envsync.reference import parse_reference
+    from envsync.take import Progress, take_snapshot
+
+    artifacts = Artifacts(
+        which="all" if all_of_them else "missing", wheelhouse=supply.wheelhouse, indexes=supply.indexes
+    )
+    options = replace(pulling, artifacts=artifacts, interpreter=lock.python.executable, platform=lock.platform)
+    found = take_snapshot(parse_reference(source.reference), options, Progress())
+    same = isinstance(found.source, ImageSource) and found.source.config_digest == source.config_digest
+    return found if same else None
