@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
+from envsync import cache_folders
 from envsync.errors import EnvsyncError
 from envsync.writing import leftover_of, temporary_name
 
@@ -143,13 +144,17 @@ class Cache:
         except CacheError as error:
             problem = error
         sizes: dict[str, list[int]] = {}
+        if problem is None:
+            for kind in cache_folders.KINDS:
+                if within := [size for _, size in cache_folders.entries(self.folder, kind)]:
+                    sizes[kind] = within
         for entry in found:
             sizes.setdefault(entry.kind, []).append(entry.size)
         return CacheInfo(
             folder=self.folder,
             limit=self.limit,
-            entries=len(found),
-            bytes=sum(entry.size for entry in found),
+            entries=sum(map(len, sizes.values())),
+            bytes=sum(map(sum, sizes.values())),
             kinds=tuple(KindInfo(kind=kind, entries=len(of), bytes=sum(of)) for kind, of in sorted(sizes.items())),
             problem=problem.message if problem else None,
             hint=problem.hint if problem else None,
@@ -168,6 +173,7 @@ class Cache:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(entry.name, dir_fd=folder)
                         freed += entry.size
+                freed += cache_folders.clear(self.folder)
         except FileNotFoundError:
             return 0
         except OSError as error:

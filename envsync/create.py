@@ -173,6 +173,8 @@ def _venv_maker(located: Located, choices: Choices) -> _Maker:
 
 def _conda_maker(located: Located, choices: Choices) -> _Maker:
     from envsync.build.conda.prefix import create_conda
+    from envsync.build.sources import date_of
+    from envsync.supply import chooser
 
     reference = located.lock.reference
     backend = choices.backend or "rattler"
@@ -185,10 +187,18 @@ def _conda_maker(located: Located, choices: Choices) -> _Maker:
     if choices.python is not None:
         raise UsageError(f"--python: {reference} has a conda environment, whose Python is one of its packages")
     options = _conda_options(located, choices, backend)
+    lock, supply = located.lock.snapshot, choices.supply
 
     def make(target: Path, damaged: tuple[Finding, ...], on_event: Callable[[Event], None]) -> Built:
         names = frozenset(normalized(finding.subject) for finding in damaged)
-        chosen = msgspec.structs.replace(options, anew=bool(damaged), damaged=names)
+        chosen = msgspec.structs.replace(
+            options,
+            anew=bool(damaged),
+            damaged=names,
+            as_of=date_of(lock, supply) if supply is not None else None,
+            strict=choices.strict,
+            chooser=chooser(lock, supply, choices.pulling, on_event) if supply is not None else None,
+        )
         return create_conda(
             located.lock.snapshot, target, options=chosen, lock_id=_identity(located), on_event=on_event
         )

@@ -27,8 +27,6 @@ from envsync.errors import UsageError
 if TYPE_CHECKING:
     from envsync.build.events import Event
     from envsync.create import Choices
-    from envsync.locate import Located
-    from envsync.supply import Planned
     from envsync.take import PullOptions
 
 
@@ -139,6 +137,8 @@ def create(
         client_for_base(choices)
     elif yes:
         raise UsageError("--yes: only with --update-base, as nothing else asks")
+    if plan:
+        return _plan(image, lockfiles_folder(lockfiles), choices, pulling, as_json=as_json)
     with Progress() as progress:
         told = PullProgress(step=progress.step, note=progress.fact, layer=progress.layer)
         located = locate_lock(image, lockfiles_folder(lockfiles), pulling, told)
@@ -147,12 +147,8 @@ def create(
                 f"--name: for conda environments; {located.lock.reference} has none", hint="Name a folder."
             )
         progress.fact(render_source(located).rstrip())
-        if plan:
-            planned = _planned(located, choices, progress)
-        elif target is not None:
+        if target is not None:
             made = create_environment(located, target, choices, lambda event: _show(event, progress))
-    if plan:
-        return _say_plan(planned, as_json=as_json)
     if target is None:
         return update_base(located, choices, ask=not yes)
     console.say(render_created(made, console.width()).rstrip())
@@ -191,22 +187,19 @@ def _choices(
     )
 
 
-def _planned(located: Located, choices: Choices, progress: Progress) -> Planned:
-    from envsync.supply import plan_environment
-
-    assert choices.supply is not None and choices.pulling is not None  # noqa: S101, PT018 - made by _choices
-    return plan_environment(
-        located.lock, choices.python, choices.supply, choices.pulling, lambda event: _show(event, progress)
-    )
-
-
-def _say_plan(planned: Planned, *, as_json: bool) -> int:
+def _plan(image: str | None, root: Path, choices: Choices, pulling: PullOptions, *, as_json: bool) -> int:
+    """Say where each distribution would come from."""
+    from envsync.locate import locate_lock
     from envsync.report.planned import plan_json, render_plan
+    from envsync.supply import plan_environment
+    from envsync.take import Progress as PullProgress
 
-    if as_json:
-        console.data(plan_json(planned))
-    else:
-        console.data(render_plan(planned, console.width()))
+    assert choices.supply is not None  # noqa: S101 - made by _choices
+    with Progress() as progress:
+        told = PullProgress(step=progress.step, note=progress.fact, layer=progress.layer)
+        lock = locate_lock(image, root, pulling, told).lock
+        planned = plan_environment(lock, choices.python, choices.supply, pulling, lambda event: _show(event, progress))
+    console.data(plan_json(planned) if as_json else render_plan(planned, console.width()))
     return 1 if planned.plan.not_reproducible else 0
 
 

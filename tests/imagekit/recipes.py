@@ -15,6 +15,8 @@ from tests.imagekit.conda_prefixes import prefixes_folder
 from tests.imagekit.engine import Recipe, build, engine_problem
 from tests.imagekit.server import PORT_VARIABLE, Server
 
+__all__ = ["BASE", "RECIPES", "image", "install_script", "interpreter", "pins"]
+
 SLIM = Recipe(
     name="slim",
     parent=interpreter("3.9"),

@@ -68,8 +68,9 @@ apt-get clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/log/apt /var/log/dpkg.log /root/.pydistutils.cfg /tmp/*
 """,
 )
-"""Root's, in /usr/local. As in a Dockerfile of the time, a compiler comes and goes with the layer that needs it.
+"""Root's, in /usr/local, for x86-64: the index has no such old wheels for other processors.
 
-fbprophet compiles its model for less than a minute, with the optimization that is its own; meanwhile the others are
-installed. PySpark cannot convert its README, for want of pandoc, and goes on.
+As in a Dockerfile of the time, a compiler comes and goes with the layer that needs it. fbprophet compiles its model
+for less than a minute, with the optimization that is its own; meanwhile the others are installed. PySpark cannot
+convert its README, for want of pandoc, and goes on.
 """

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin
@@ -31,9 +32,12 @@ def fetch_sdists(requirements: Sequence[str]) -> Path:
         if not folder.exists():
             staging = folder.with_name(f"{key}-{secrets.token_hex(4)}")
             staging.mkdir(parents=True)
-            for requirement in requirements:
-                _fetch(requirement, staging)
-            staging.rename(folder)
+            try:
+                for requirement in requirements:
+                    _fetch(requirement, staging)
+                staging.rename(folder)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
     return folder
 
 

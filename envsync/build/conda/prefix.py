@@ -40,7 +40,7 @@ from envsync.build.conda.state import (
 from envsync.build.events import Event, InterpreterFound, Line, Note
 from envsync.build.interpreter import LocalPython
 from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker, found_lacking, keep_marker
-from envsync.build.plan import NotReproducible, Plan, make_plan
+from envsync.build.plan import Choose, NotReproducible, Plan, make_plan
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
@@ -74,8 +74,9 @@ class CondaOptions(Struct, frozen=True, kw_only=True):
     damaged: frozenset[str] = frozenset()
     """Normalised names of distributions whose files are not what was installed: uv's cache may be spoilt too."""
     as_of: datetime | None = None
-    """See :class:`envsync.build.venv.BuildOptions`, as ``strict``."""
+    """See :class:`envsync.build.venv.BuildOptions`, as the next two."""
     strict: bool = False
+    chooser: Callable[[LocalPython], Choose] | None = None
     timeout: float = TWO_HOURS
     """Seconds, for each run of another program."""
     patience: float = PATIENCE
@@ -109,17 +110,20 @@ def create_conda(
     packages = _fitting(lock, lock_id.reference)
     check_packages(packages)
     check_pinned(environment.pinned)
-    plan = make_plan(_without_conda(lock))
+    python, by_pip = _python(place, packages, lock), _without_conda(lock)
+    plan = make_plan(by_pip)
     channels = dict.fromkeys(package.channel for package in packages)
     options.check(tuple(dict.fromkeys(url for channel in channels for url in options.places(channel))))
     with exclusive(place):
         old = check_target(place)
+        if options.chooser is not None and plan.parts:
+            plan = make_plan(by_pip, options.chooser(python))
         work = _Work(
             place=place,
             environment=environment,
             packages=packages,
             plan=plan,
-            python=_python(place, packages, lock),
+            python=python,
             options=options,
             lock_id=lock_id,
             on_event=on_event,
