@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "official": {"lock"},
     "settings": {"drift", "image"},
     "conda_config": set(),
-    "build": {"catalog", "conda_config", "exact", "host", "index", "lock"},
+    "build": {"catalog", "conda_config", "exact", "host", "index", "lock", "solve"},
     "drift": set(),
     "host": set(),
     "local": {"catalog", "host"},
@@ -100,7 +100,7 @@ OWNERS = {
         "envsync/solve/repodata.py",
     },
     "rich": {"envsync/cli"},
-    "uv": {"envsync/build/uv.py"},
+    "uv": {"envsync/build/uv.py", "envsync/build/python/uv_python.py"},
     "isal": {"envsync/image/compression.py"},
     "zstandard": {"envsync/image/compression.py"},
 }

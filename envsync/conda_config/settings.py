@@ -39,6 +39,8 @@ class Replacement(Struct, frozen=True, kw_only=True):
 class CondaSettings(Struct, frozen=True, kw_only=True):
     """What counts of the user's conda configuration."""
 
+    channels: tuple[str, ...] = ()
+    """Names and URLs, as the user wrote them, what counts most first; empty: conda's own default."""
     mirrors: Mapping[str, Replacement] = {}
     """By the channel's own URL, or what its URL begins with; the longest counts."""
     credentials: Mapping[str, str] = {}
@@ -113,6 +115,7 @@ def load_conda_settings(environ: Mapping[str, str], home: Path, *, root: Path = 
     condarc = read_condarc(environ, home, root=root)
     mirrors = dict(_mirrors(condarc))
     return CondaSettings(
+        channels=condarc.texts("channels"),
         mirrors=mirrors,
         credentials=_credentials((*(url for one in mirrors.values() for url in one.urls), *condarc.texts("channels"))),
         envs_dirs=tuple(_folders(condarc, home)),
