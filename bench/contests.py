@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import conda, reading
+from bench import conda, exact, reading
 from bench.course import BIN, DRIFT_OR_NONE, ENVSYNC, Contest, Course, verdict
 from bench.measure import TURN, Contender, compare, run
 from bench.replica import told
@@ -98,6 +98,8 @@ CONTESTS: dict[str, Callable[[Course, int], Contest]] = {
     "base": reading.base,
     "create": create,
     "diff": diff,
+    "from-image": exact.from_image,
+    "proof": exact.proof,
     "conda": conda.large,
     "conda-small": conda.small,
     "conda-read": conda.records,

@@ -110,7 +110,7 @@ class Course:
 
         return Contender(
             name=name,
-            commands=[[ENVSYNC, "pull", source, *options]],
+            commands=[[ENVSYNC, "pull", source, "--wheels", "none", *options]],
             prepare=anew,
             cwd=self.reading,
             env={**self.env, "ENVSYNC_CACHE_DIR": str(cache or self.cache)},
