@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,10 @@ from envsync.model import Distribution, ImageWheel
 from envsync.names import normalized, pep440
 
 Prefer = Literal["auto", "index", "image"]
+
+
+_LOOKED_AT = 30
+"""Releases that are looked at for the nearest one that fits."""
 
 
 class Target(Struct, frozen=True, kw_only=True):
@@ -53,6 +57,8 @@ class Sources(Struct, frozen=True, kw_only=True):
     prefer: Prefer = "auto"
     answers: Mapping[str, Listed | Unanswered] = {}
     """What the indexes said of each distribution's version, by normalised name; of what is absent, none was asked."""
+    files_of: Callable[[str, str], Sequence[IndexFile]] = lambda _name, _version: ()
+    """What the indexes have of a distribution's version, by name and version."""
     image_wheel: Callable[[ImageWheel], Path | None] = lambda _wheel: None
     """Where a wheel repacked from the image lies."""
     build_requires: Callable[[str, str], tuple[str, ...]] = lambda _name, _version: ()
@@ -177,7 +183,7 @@ class Sources(Struct, frozen=True, kw_only=True):
             what = f"the index has nothing of {part.version} that fits this machine and Python {self.target.python}"
         else:
             what = f"no index that is configured here has {part.version}"
-        nearest = nearest_version(distribution.version, answer.other_versions if isinstance(answer, Listed) else ())
+        nearest = self._nearest(distribution, answer)
         return NotReproducible(
             name=part.name,
             version=part.version,
@@ -186,33 +192,41 @@ class Sources(Struct, frozen=True, kw_only=True):
             risk=risk_of(distribution.version, nearest) if nearest else "",
         )
 
+    def _nearest(self, distribution: Distribution, answer: Listed | Unanswered | None) -> str | None:
+        """The nearest release of which something fits this machine."""
+        if not isinstance(answer, Listed):
+            return None
+        for version in nearest_versions(distribution.version, answer.other_versions)[:_LOOKED_AT]:
+            if self._best(self.files_of(distribution.name, version)) is not None:
+                return version
+        return None
+
     def _with_nearest(self, distribution: Distribution, part: Part) -> Part:
         if isinstance(part, FromUrl) or not isinstance(part, NotReproducible) or part.editable:
             return part
         answer = self.answers.get(normalized(distribution.name))
-        nearest = nearest_version(distribution.version, answer.other_versions if isinstance(answer, Listed) else ())
+        nearest = self._nearest(distribution, answer)
         if nearest is None:
             return part
         return replace(part, nearest=f"{part.name}=={nearest}", risk=risk_of(distribution.version, nearest))
 
 
-def nearest_version(version: str, others: Iterable[str]) -> str | None:
-    """The release that is most like ``version``: the newest before it, else the oldest after it; final ones first."""
+def nearest_versions(version: str, others: Iterable[str]) -> list[str]:
+    """Releases by how much they are like ``version``: of its series first, older before newer, final ones first."""
     from packaging.version import Version
 
     wanted = pep440(version)
     if wanted is None:
-        return None
+        return []
     goal = Version(wanted)
-    known = [Version(text) for text in {pep440(other) for other in others} - {None, wanted} if text is not None]
-    final = [one for one in known if not one.is_prerelease] or known
-    before = [one for one in final if one < goal]
-    same_series = [one for one in final if one.release[:2] == goal.release[:2]]
-    if same_series:
-        return str(max((one for one in same_series if one < goal), default=min(same_series)))
-    if before:
-        return str(max(before))
-    return str(min(final)) if final else None
+    known = {Version(text) for other in others if (text := pep440(other)) is not None and text != wanted}
+
+    def distance(one: Version) -> tuple[bool, bool, bool]:
+        return one.is_prerelease, one.release[:2] != goal.release[:2], one > goal
+
+    older = sorted((one for one in known if one < goal), reverse=True)
+    newer = sorted(one for one in known if one > goal)
+    return [str(one) for one in sorted([*older, *newer], key=distance)]
 
 
 def risk_of(version: str, nearest: str) -> str:

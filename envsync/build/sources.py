@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -25,7 +25,7 @@ from envsync.names import normalized
 from envsync.reference import Platform
 
 if TYPE_CHECKING:
-    from envsync.index import Indexes
+    from envsync.index import Indexes, IndexFile
 
 
 class Supply(Struct, frozen=True, kw_only=True):
@@ -62,10 +62,19 @@ def sources_for(lock: Snapshot, python: LocalPython, supply: Supply) -> Sources:
         target=target,
         prefer=supply.prefer,
         answers=answers,
+        files_of=partial(_files_of, supply),
         image_wheel=supply.wheelhouse.find,
         build_requires=build_requires,
         as_of=rfc3339(moment) if moment is not None else None,
     )
+
+
+def _files_of(supply: Supply, name: str, version: str) -> tuple[IndexFile, ...]:
+    from envsync.index import Listed, Pin
+
+    with supply.indexes() as indexes:
+        (answer,) = indexes.find([Pin(name=name, version=version)]).values()
+    return answer.files if isinstance(answer, Listed) else ()
 
 
 def date_of(lock: Snapshot, supply: Supply) -> datetime | None:
