@@ -35,6 +35,8 @@ from envsync.writing import discard_leftovers, replace_folder, staged_folder
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
 
+    from envsync.build.python.provide import PythonOptions
+
 TWO_HOURS = 7200.0
 """Seconds; enough for the largest environment on a slow line."""
 
@@ -43,7 +45,9 @@ class BuildOptions(Struct, frozen=True, kw_only=True):
     """A user's choices."""
 
     python: str | None = None
-    """The path of an interpreter, or ``X.Y[.Z]``."""
+    """The path of an interpreter, or ``X.Y[.Z]``; of no account where there are ``pythons``."""
+    pythons: PythonOptions | None = None
+    """Which interpreter, and where one may be had from; ``None``: only from this machine."""
     backend: Literal["uv", "pip"] = "uv"
     offline: bool = False
     """Only what the cache has."""
@@ -112,13 +116,21 @@ def create(
     make_plan(lock)  # what cannot be asked for is refused before anything is done
     with exclusive(place):
         old = check_target(place)
-        python = find_interpreter(lock.python, requested=options.python)
+        python = _interpreter(lock, options, on_event)
         on_event(InterpreterFound(path=python.path, version=python.version, exact=python.exact))
         plan = make_plan(lock, options.chooser(python)) if options.chooser is not None else make_plan(lock)
         if options.strict and plan.not_reproducible:
             raise strict_error(plan.not_reproducible)
         job = _Job(place=place, plan=plan, python=python, options=options, lock_id=lock_id, on_event=on_event)
         return job.update(old) if old is not None and job.can_update(old) else job.make_anew()
+
+
+def _interpreter(lock: Snapshot, options: BuildOptions, on_event: Callable[[Event], None]) -> LocalPython:
+    if options.pythons is None:
+        return find_interpreter(lock.python, requested=options.python)
+    from envsync.build.python.provide import provide_interpreter
+
+    return provide_interpreter(lock, options.pythons, on_event)
 
 
 def strict_error(lacking: Sequence[NotReproducible]) -> BuildError:
