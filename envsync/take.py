@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Method = Literal["auto", "run", "read", "both"]
 
-_ENGINE_PATIENCE = 10.0
+ENGINE_PATIENCE = 10.0
 """Seconds for one answer of an engine that is only asked whether it holds an image."""
 
 
@@ -109,7 +109,7 @@ class _Taking:
         if may_run():
             with ExitStack() as stack:
                 try:
-                    engine = connect(timeout=_ENGINE_PATIENCE)
+                    engine = connect(timeout=ENGINE_PATIENCE)
                     stack.callback(engine.close)
                     image = engine.find(name, self._options.platform, pull=False)
                 except EngineError:
@@ -167,7 +167,7 @@ class _Taking:
                 f"{reference}: --method {self._options.method} starts the image, which needs it in an engine",
                 hint="Load it first (docker load -i FILE) and pull it by its name, or leave --method out.",
             )
-        with _opened(reference, self._options.platform) as image:
+        with opened_files(reference, self._options.platform) as image:
             return self._read(image, image.name or str(_without_folder(reference)))
 
     def _from_engine(self, name: ImageName) -> Snapshot:
@@ -227,7 +227,8 @@ class _Taking:
 
 
 @contextmanager
-def _opened(reference: ArchiveFile | LayoutFolder, platform: Platform | None) -> Iterator[Image]:
+def opened_files(reference: ArchiveFile | LayoutFolder, platform: Platform | None) -> Iterator[Image]:
+    """The image in files of this machine."""
     match reference:
         case ArchiveFile():
             from envsync.image.archive import open_archive

@@ -70,6 +70,7 @@ MAY_IMPORT = {
     "known": {"rootfs"},
     "gather": {"catalog", "exact", "image", "known", "lock", "probe", "rootfs"},
     "take": {"exact", "gather", "image", "known", "probe"},
+    "image_files": {"build", "catalog", "gather", "image", "known", "rootfs", "take"},
     "solve": {"conda_config", "drift", "lock"},
     "pull": {"lock", "solve", "take"},
     "locate": {"lock", "official", "pull", "take"},

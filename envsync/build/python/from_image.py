@@ -29,8 +29,8 @@ from envsync.build.target import exclusive
 from envsync.catalog.identify import Identifier, Identity
 from envsync.catalog.libc import find_libc
 from envsync.elf import MAGIC, Elf, parse_elf
-from envsync.errors import CommandError
-from envsync.files import HostTree
+from envsync.errors import CommandError, ImageError
+from envsync.files import FileReadError, HostTree
 from envsync.model import ImageSource, Interpreter, Libc, Snapshot
 from envsync.process import run
 from envsync.redaction import printable
@@ -102,8 +102,11 @@ def from_image(
                 raise NotProvidedError(
                     "the image is not at hand", hint="Pull it again, then name the image: --image IMAGE."
                 )
-            with open_image() as image:
-                _place(image, lock, here, place, stamp)
+            try:
+                with open_image() as image:
+                    _place(image, lock, here, place, stamp)
+            except (ImageError, FileReadError) as error:
+                raise NotProvidedError(f"the image cannot be read: {error.message}", hint=error.hint) from error
             found = _placed(place, lock.python, stamp)
     if found is None:
         raise NotProvidedError(f"{place}: is not what was just placed there")
