@@ -271,7 +271,10 @@ def _patchelf() -> Path:
 def _check(staging: Path, wanted: Interpreter, plan: Plan) -> Mapping[str, str]:
     """Run it; returns the modules that cannot be imported here though the image could."""
     places = {file.target for file in plan.files}
-    core = [name for name in _CORE if any(f"{name}.py" in p.parts or name in p.parts for p in places)]
+    there = [name for name in _CORE if any(f"{name}.py" in p.parts or name in p.parts for p in places)]
+    # What its extension module needs may be nowhere, not in the image either.
+    built = {p.name.partition(".")[0] for p in places if p.parent.name == "lib-dynload"}
+    core = [name for name in there if f"_{name}" not in built - set(plan.modules)]
     said = check_python(staging / "bin" / "python3", modules=(*plan.modules, *core))
     if said.version != wanted.version or said.implementation != "cpython":
         raise NotProvidedError(
