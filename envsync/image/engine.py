@@ -166,7 +166,7 @@ class Engine:
     ) -> None:
         from docker.errors import APIError
 
-        with self.problems(f"pulling {name}"):
+        with self.problems(f"pulling {name}"), self._patience():
             try:
                 events = self._api.pull(
                     name.familiar,
@@ -191,7 +191,7 @@ class Engine:
 
     def save(self, digest: Digest, file: IO[bytes]) -> None:
         """See :meth:`EngineImage.save_to`."""
-        with self.problems(f"saving image {digest.short}"):
+        with self.problems(f"saving image {digest.short}"), self._patience():
             for chunk in self._api.get_image(str(digest)):
                 try:
                     file.write(chunk)
@@ -210,6 +210,15 @@ class Engine:
             EngineError: the engine refuses to make, or to remove, it.
         """
         return Container.made(self._api, self.problems, image, command, isolation)
+
+    @contextmanager
+    def _patience(self) -> Iterator[None]:
+        """No limit: an engine says nothing while it collects the layers of a large image to send them."""
+        usual, self._api.timeout = self._api.timeout, None
+        try:
+            yield
+        finally:
+            self._api.timeout = usual
 
     @contextmanager
     def problems(self, doing: str) -> Iterator[None]:
