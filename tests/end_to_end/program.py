@@ -39,9 +39,12 @@ class Result:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """This process's variables, without those that choose an environment or another index."""
+    """This process's variables, without those that choose an environment or another index.
+
+    No index is asked while an image is pulled, unless a test says so: ``ENVSYNC_WHEELS``, ``--wheels``.
+    """
     kept = {name: value for name, value in os.environ.items() if name not in CLEARED}
-    return {**kept, "PYTHONPATH": str(ROOT), **variables}
+    return {**kept, "PYTHONPATH": str(ROOT), "ENVSYNC_WHEELS": "none", **variables}
 
 
 def envsync(*words: str | Path, cwd: Path, timeout: float = 300, **variables: str) -> Result:
