@@ -28,9 +28,11 @@ def legacy_contents(distributions: Sequence[Distribution], python: Interpreter, 
     listed: list[tuple[Distribution, Files]] = []
     for distribution in distributions:
         try:
-            listed.append((distribution, files_of(distribution, python, tree)))
+            files = files_of(distribution, python, tree)
         except RepackError:
             continue
+        if files.how != "name":  # these are not all of its files
+            listed.append((distribution, files))
     plain = [str(file.path) for _, files in listed for file in files.files if file.member is None]
     digests = tree.digests(plain)
     found: dict[Place, Contents] = {}

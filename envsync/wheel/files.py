@@ -67,7 +67,9 @@ def files_of(distribution: Distribution, interpreter: Interpreter, tree: FileTre
         collector.add(owned.by_installed_files(tree, info))
         return collector.finish("installed-files")
     collector.add(owned.by_top_level(tree, distribution, interpreter))
-    return collector.finish("top-level")
+    if "top_level.txt" in present:
+        return collector.finish("top-level")
+    return collector.finish("name")
 
 
 class _Collector:
@@ -216,6 +218,8 @@ class _Collector:
         return None if rest in LEFT_OUT else f"{self._stem}.dist-info/{rest}"
 
     def finish(self, how: How, texts: dict[str, bytes] | None = None) -> Files:
+        if how == "name":
+            self._notes.add("nothing lists its files: only modules of its name are in the wheel, no scripts or data")
         made: dict[str, bytes] = {}
         metadata = f"{self._stem}.dist-info/METADATA"
         if self._legacy:

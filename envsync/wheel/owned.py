@@ -217,7 +217,8 @@ def other_records(distribution: Distribution, interpreter: Interpreter) -> Itera
 
 def _by_name(name: str) -> set[str]:
     """Modules that a distribution without ``top_level.txt`` may be."""
-    return {name, normalized(name), normalized(name).replace("-", "_"), name.replace("-", "_")}
+    modules = {name, normalized(name), normalized(name).replace("-", "_"), name.replace("-", "_")}
+    return modules | {f"_{one}" for one in modules}  # as compiled parts are often called
 
 
 def _absolute(base: PurePosixPath, path: str) -> str:

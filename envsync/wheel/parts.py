@@ -13,7 +13,8 @@ from envsync.errors import EnvsyncError
 from envsync.files import FileTree
 from envsync.redaction import printable
 
-How = Literal["record", "installed-files", "top-level"]
+How = Literal["record", "installed-files", "top-level", "name"]
+"""``name``: nothing in the image lists its files; modules that bear its name were taken for them."""
 """What told the files: ``RECORD``; ``installed-files.txt``; ``top_level.txt``, or the folder of an egg."""
 
 MOST_FILES = 200_000
