@@ -26,6 +26,12 @@ class WheelWriter:
         self._archive = zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED)
         self._rows: list[tuple[str, str, str]] = []
 
+    def __enter__(self) -> WheelWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._archive.close()  # a wheel given up: left open, it would write to a stream that is closed, and complain
+
     def add(self, name: str, chunks: Iterable[bytes], size: int, *, executable: bool = False) -> None:
         """Add a file; ``size`` tells its largest size, for which its entry must have room."""
         digest = hashlib.sha256()

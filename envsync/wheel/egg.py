@@ -40,8 +40,20 @@ def _check(info: zipfile.ZipInfo, where: str) -> None:
         raise RepackError(f"{where}: {info.filename}: compressed in a way that no egg is")
 
 
+def open_egg(stream: BinaryIO, where: str) -> zipfile.ZipFile:
+    """An egg, to be opened once however many of its files are read: its whole directory is read each time.
+
+    Raises:
+        RepackError: not a zip file, or a damaged one.
+    """
+    try:
+        return zipfile.ZipFile(stream)
+    except _ERRORS as error:
+        raise RepackError(f"{where}: not a zipped egg, or a damaged one") from error
+
+
 @contextmanager
-def open_member(stream: BinaryIO, name: str, where: str) -> Iterator[IO[bytes]]:
+def member_of(archive: zipfile.ZipFile, name: str, where: str) -> Iterator[IO[bytes]]:
     """One file of an egg.
 
     Raises:
@@ -50,10 +62,20 @@ def open_member(stream: BinaryIO, name: str, where: str) -> Iterator[IO[bytes]]:
     import zlib
 
     try:
-        with zipfile.ZipFile(stream) as archive:
-            info = archive.getinfo(name)
-            _check(info, where)
-            with archive.open(info) as content:
-                yield content
+        info = archive.getinfo(name)
+        _check(info, where)
+        with archive.open(info) as content:
+            yield content
     except (*_ERRORS, KeyError, zlib.error) as error:
         raise RepackError(f"{where}: {name}: damaged") from error
+
+
+@contextmanager
+def open_member(stream: BinaryIO, name: str, where: str) -> Iterator[IO[bytes]]:
+    """One file of an egg of which no other is wanted.
+
+    Raises:
+        RepackError: the egg is damaged; also while the file is read.
+    """
+    with open_egg(stream, where) as archive, member_of(archive, name, where) as content:
+        yield content

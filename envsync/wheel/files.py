@@ -158,7 +158,7 @@ class _Collector:
         name = path[len(info) + 1 :]
         if name.startswith("scripts/"):
             return f"{self._stem}.data/{name}"
-        return None if name in LEFT_OUT else f"{self._stem}.dist-info/{name}"
+        return None if name in LEFT_OUT else self._layout.metadata(name)
 
     def _keeps_direct_url(self) -> bool:
         data = self._read(DIRECT_URL)
@@ -212,10 +212,10 @@ class _Collector:
     def _egg_target(self, name: str) -> str | None:
         folder, _, rest = name.partition("/")
         if folder != "EGG-INFO":
-            return name
+            return None if self._layout.is_special(name) else name
         if rest.startswith("scripts/"):
             return f"{self._stem}.data/{rest}"
-        return None if rest in LEFT_OUT else f"{self._stem}.dist-info/{rest}"
+        return None if rest in LEFT_OUT else self._layout.metadata(rest)
 
     def finish(self, how: How, texts: dict[str, bytes] | None = None) -> Files:
         if how == "name":

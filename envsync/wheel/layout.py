@@ -86,10 +86,17 @@ class Layout(Struct, frozen=True, kw_only=True):
     def _library(self, inner: str) -> str | None:
         folder, _, rest = inner.partition("/")
         if folder != self.info or not rest:
-            return inner
-        if rest in INSTALLERS_OWN and rest != DIRECT_URL:
-            return None
-        return f"{self.stem}.dist-info/{rest}"
+            return None if self.is_special(inner) else inner
+        return self.metadata(rest)
+
+    def metadata(self, name: str) -> str | None:
+        """Where a file of the metadata goes; ``None``: an installer's own."""
+        return None if name in INSTALLERS_OWN and name != DIRECT_URL else f"{self.stem}.dist-info/{name}"
+
+    def is_special(self, inner: str) -> bool:
+        """Whether installers would take a file of ``site-packages`` for something else, were it in the wheel."""
+        folder = inner.partition("/")[0]
+        return folder in (f"{self.stem}.dist-info", f"{self.stem}.data")
 
 
 class OutsideError(Exception):

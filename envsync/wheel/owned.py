@@ -21,7 +21,7 @@ _MOST_LINES = 500_000
 _CLAIMS = 64 << 20
 """Bytes of other distributions' ``RECORD`` files that are read to tell whose a shared folder's files are."""
 _METADATA = (".dist-info", ".egg-info", ".egg-link", ".egg")
-_MODULE = re.compile(r"(?:\.cpython-|\.abi3|\.pypy|\.[a-z]+-linux-)?.*\.(?:py|pyi|so)|\.py[co]")
+_MODULE = re.compile(r"\.py[ico]?|(?:\.[A-Za-z0-9_-]{1,80})?\.so")
 _NAME = re.compile(r"[^/\x00-\x1f]{1,200}")
 
 
@@ -92,7 +92,8 @@ def by_top_level(tree: FileTree, distribution: Distribution, interpreter: Interp
     present = [name for name in tree.list(site) if not name.endswith(_METADATA)]
     found = False
     for name in present:
-        if name in names or any(name.startswith(one) and _MODULE.fullmatch(name[len(one) :]) for one in names):
+        module, dot, ending = name.partition(".")
+        if name in names or (module in names and _MODULE.fullmatch(dot + ending)):
             for owned in walk.visit(name):
                 found = True
                 yield owned

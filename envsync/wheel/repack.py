@@ -7,16 +7,17 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import IO
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path, PurePosixPath
+from typing import IO, BinaryIO
+from zipfile import ZipFile
 
 from envsync.contents import LONGEST_SCRIPT, MARKER, normal_script
 from envsync.elf import MAGIC, Elf, parse_elf
 from envsync.files import FileReadError
 from envsync.model import Distribution, ImageSource, Interpreter
 from envsync.wheel.archive import CHUNK, WheelWriter
-from envsync.wheel.egg import open_member
+from envsync.wheel.egg import member_of, open_egg
 from envsync.wheel.parts import Files, FileSource, Notes, Repacked, RepackError, WheelFile
 from envsync.wheel.tags import WheelFacts, derived_tag, filename_of, parse_wheel, platform_needed, write_wheel
 from envsync.writing import WriteError, temporary_name
@@ -53,8 +54,9 @@ def repack(
     temporary = folder / temporary_name(f"{files.stem}.whl")
     try:
         with temporary.open("w+b") as stream:
-            packer = _Packer(files, interpreter, source, WheelWriter(stream))
-            packer.pack(image)
+            with WheelWriter(stream) as writer, ExitStack() as eggs:
+                packer = _Packer(files, interpreter, source, writer, eggs)
+                packer.pack(image)
             size = stream.seek(0, os.SEEK_END)
             stream.seek(0)
             digest = _digest(stream)
@@ -80,8 +82,12 @@ def repack(
 
 
 class _Packer:
-    def __init__(self, files: Files, interpreter: Interpreter, source: FileSource, writer: WheelWriter) -> None:
+    def __init__(
+        self, files: Files, interpreter: Interpreter, source: FileSource, writer: WheelWriter, eggs: ExitStack
+    ) -> None:
         self._files = files
+        self._open_eggs = eggs
+        self._eggs: dict[PurePosixPath, ZipFile] = {}
         self._interpreter = interpreter
         self._source = source
         self._writer = writer
@@ -147,16 +153,21 @@ class _Packer:
 
     @contextmanager
     def _open(self, file: WheelFile) -> Iterator[IO[bytes]]:
+        if file.member is None:
+            with self._stream(file.path) as stream:
+                yield stream
+            return
+        if file.path not in self._eggs:
+            stream = self._open_eggs.enter_context(self._stream(file.path))
+            self._eggs[file.path] = self._open_eggs.enter_context(open_egg(stream, str(file.path)))
+        with member_of(self._eggs[file.path], file.member, str(file.path)) as content:
+            yield content
+
+    def _stream(self, path: PurePosixPath) -> BinaryIO:
         try:
-            stream = self._source.open(file.path)
+            return self._source.open(path)
         except FileReadError as error:
             raise RepackError(error.message) from error
-        with stream:
-            if file.member is None:
-                yield stream
-            else:
-                with open_member(stream, file.member, str(file.path)) as content:
-                    yield content
 
     def _wheel(self) -> bytes:
         """``WHEEL`` as the image has it, or one that its files tell."""
