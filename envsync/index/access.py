@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote, urlsplit
@@ -95,7 +96,8 @@ def parse_place(text: str, *, where: str, relative_to: Path, page: bool = False)
     """
     shown = printable(without_credentials(text))[:200]
     if "://" not in text and not text.startswith("file:"):
-        return (relative_to / Path(text).expanduser()).absolute().as_uri(), None
+        # Not Path.expanduser, which fails for a user that there is not.
+        return (relative_to / os.path.expanduser(text)).absolute().as_uri(), None  # noqa: PTH111
     try:
         parts = urlsplit(text)
         usable = parts.scheme == "file" or (parts.scheme in ("http", "https") and parts.hostname and parts.port != 0)

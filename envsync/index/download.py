@@ -14,6 +14,7 @@ from envsync.errors import PackageIndexError
 from envsync.http.urls import shown
 from envsync.index.page import IndexFile
 from envsync.index.transport import Answer, TooLargeError, Transport
+from envsync.redaction import printable
 from envsync.writing import discard_leftovers, temporary_name
 
 _LARGEST = 16 << 30
@@ -48,6 +49,8 @@ def fetch_file(file: IndexFile, folder: Path, transport: Transport, *, offline: 
 def _receive(file: IndexFile, temporary: Path, transport: Transport, *, offline: bool) -> None:
     if file.url.startswith("file:"):
         source = Path(unquote(urlsplit(file.url).path))
+        if not source.is_file():
+            raise PackageIndexError(f"{printable(str(source))}: no such file")
         shutil.copyfile(source, temporary)
         if file.hashes and hash_of(temporary, _algorithm(file)) not in file.hashes:
             raise _other_hash(file)

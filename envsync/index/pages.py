@@ -147,7 +147,9 @@ def _received(answer: Answer, index: str, project: str | None, kept: Listing | N
 
 def _lasts(answer: Answer) -> int:
     control = answer.header("Cache-Control").lower()
-    if "no-store" in control or "no-cache" in control:
+    if "no-store" in control:
+        return -1  # nor is it kept for times without the network
+    if "no-cache" in control:
         return 0
     found = _MAX_AGE.search(control)
     return min(int(found[1]), _LONGEST_FRESH) if found else FRESH

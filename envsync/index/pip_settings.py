@@ -120,7 +120,7 @@ def _flag(text: str) -> bool:
 def _existing(path: str | None) -> Path | None:
     if not path:
         return None
-    found = Path(path).expanduser()
+    found = Path(os.path.expanduser(path))  # noqa: PTH111 - Path.expanduser fails for a user that there is not
     if not found.exists():
         raise UsageError(
             f"pip: cert: {printable(path)}: no such file or folder (expected certificates of authorities)",

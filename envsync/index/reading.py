@@ -57,7 +57,7 @@ def read_members(
     Raises:
         PackageIndexError: it cannot be had, is damaged, or made to do harm.
     """
-    key = file.sha256 if cache is not None and not file.url.startswith("file:") else None
+    key = _key(file) if cache is not None else None
     kept = _known(cache, key)
     if kept is not None:
         names = [name for name in kept.names if wanted(name)]
@@ -73,6 +73,13 @@ def read_members(
         entry = _Kept([member.name for member in members], every)
         cache.put(_KIND, key, zlib.compress(msgspec.msgpack.encode(entry), 1))
     return found
+
+
+def _key(file: IndexFile) -> str | None:
+    """Of the place too: of pieces no hash is verified, and no index answers for the files of another."""
+    if file.sha256 is None or file.url.startswith("file:"):
+        return None
+    return hashlib.sha256(f"{file.sha256}\n{urlsplit(file.url)._replace(query='').geturl()}".encode()).hexdigest()
 
 
 def _known(cache: Cache | None, key: str | None) -> _Kept | None:
@@ -96,6 +103,8 @@ def _directory(source: _Source, where: str) -> tuple[Member, ...]:
 def _contents(source: _Source, members: list[Member], where: str) -> dict[str, bytes]:
     if sum(member.size for member in members) > _TOGETHER:
         raise WheelError(f"{where}: more than {_TOGETHER} bytes in the members that are read")
+    if sum(member.span.end - member.span.start for member in members) > 2 * _TOGETHER:  # they may lie about their size
+        raise WheelError(f"{where}: more than {2 * _TOGETHER} packed bytes in the members that are read")
     found: dict[str, bytes] = {}
     group: list[Member] = []
     end = 0

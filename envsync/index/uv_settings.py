@@ -63,7 +63,7 @@ def uv_settings(environ: Mapping[str, str], home: Path, etc: Path) -> IndexSetti
     """
     layers = [_variables(environ)]
     for path in _files(environ, home, etc):
-        config = _parsed(path)
+        config = _parsed(path, required=bool(environ.get("UV_CONFIG_FILE")))
         layers += [_Layer(where=str(path), folder=path.parent, options=options) for options in (config.pip, config)]
     logins: list[Login] = []
     indexes, links, has_default = _located(layers, environ, logins)
@@ -178,10 +178,12 @@ def _files(environ: Mapping[str, str], home: Path, etc: Path) -> Iterator[Path]:
     yield from [path for path in (*shared, etc / "uv" / "uv.toml") if path.is_file()][:1]
 
 
-def _parsed(path: Path) -> _Config:
+def _parsed(path: Path, *, required: bool) -> _Config:
     try:
         data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if required:
+            raise UsageError(f"UV_CONFIG_FILE: {printable(str(path))}: no such file") from error
         return _Config()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error

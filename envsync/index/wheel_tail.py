@@ -116,6 +116,8 @@ def parse_directory(data: bytes, span: Span, where: str) -> tuple[Member, ...]:
         size, packed, offset = _wide(extra, size, packed, offset)
         name = raw.decode("utf-8" if flags & _UTF8 else "cp437", "replace")
         end = min(offset + _LOCAL.size + name_size + _LOCAL_EXTRA + packed, span.start)
+        if offset + _LOCAL.size > span.start:
+            raise WheelError(f"{where}: {printable(name)[:100]}: not where the directory says")
         if flags & _ENCRYPTED or len(name) > _LONGEST_NAME:
             raise WheelError(f"{where}: {printable(name)[:100]}: encrypted, or of a name that is too long")
         found.append(Member(name=name, method=method, crc=crc, packed=packed, size=size, span=Span(offset, end)))
