@@ -1,4 +1,7 @@
-"""A package index on loopback, as https://packaging.python.org/en/latest/specifications/simple-repository-api/ has it."""
+"""A package index on loopback.
+
+https://packaging.python.org/en/latest/specifications/simple-repository-api/
+"""
 
 from __future__ import annotations
 
