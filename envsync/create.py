@@ -15,6 +15,7 @@ from envsync.build.marker import LockIdentity
 from envsync.errors import UsageError
 from envsync.locate import Located
 from envsync.lock.codec import encode_snapshot
+from envsync.model import ImageSource
 from envsync.names import normalized
 from envsync.redaction import printable
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from envsync.build.conda.base import BaseClient, BaseUpdate
     from envsync.build.conda.prefix import CondaBackend, CondaOptions
     from envsync.build.events import Event, Note
+    from envsync.build.python.provide import PythonOptions
     from envsync.build.sources import Supply
     from envsync.build.venv import Built
     from envsync.drift.finding import Finding, Kind
@@ -42,7 +44,7 @@ class Choices(Struct, frozen=True, kw_only=True):
     """A user's choices."""
 
     python: str | None = None
-    """The path of an interpreter, or ``X.Y[.Z]``: of a virtual environment."""
+    """``auto``, ``image``, the path of an interpreter, or ``X.Y[.Z]``: of a virtual environment."""
     backend: Backend | None = None
     """``None``: uv, or rattler for a conda environment."""
     channels: tuple[str, ...] = ()
@@ -51,6 +53,8 @@ class Choices(Struct, frozen=True, kw_only=True):
     """Where distributions may come from; ``None``: no index is asked first, and the image gives none."""
     pulling: PullOptions | None = None
     """How to look at the image again, for wheels of it that are not at hand."""
+    pythons: Path | None = None
+    """The folder of the cache, where interpreters are placed; ``None``: only one of this machine is taken."""
     strict: bool = False
     """All or nothing: what cannot be had, or be built, is an error."""
 
@@ -160,6 +164,7 @@ def _venv_maker(located: Located, choices: Choices) -> _Maker:
         names = frozenset(normalized(finding.subject) for finding in damaged)
         chosen = BuildOptions(
             python=choices.python,
+            pythons=_pythons(located, choices),
             backend=backend,
             damaged=names,
             as_of=date_of(lock, supply) if supply is not None else None,
@@ -169,6 +174,21 @@ def _venv_maker(located: Located, choices: Choices) -> _Maker:
         return create(lock, target, options=chosen, lock_id=_identity(located), on_event=on_event)
 
     return make
+
+
+def _pythons(located: Located, choices: Choices) -> PythonOptions | None:
+    """Where an interpreter may be had from: this machine, uv, conda channels, the image itself."""
+    if choices.pythons is None:
+        return None
+    from envsync.build.python.provide import PythonOptions
+    from envsync.image_files import opener
+    from envsync.reference import parse_reference
+    from envsync.take import Progress
+
+    lock, pulling = located.lock.snapshot, choices.pulling
+    image = lock.source.reference if isinstance(lock.source, ImageSource) else None
+    opened = opener(lock, parse_reference(image), pulling, Progress()) if image and pulling is not None else None
+    return PythonOptions(requested=choices.python, cache=choices.pythons, open_image=opened)
 
 
 def _conda_maker(located: Located, choices: Choices) -> _Maker:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envsync.build.interpreter import LocalPython, find_interpreter
+from envsync.build.interpreter import LocalPython, NotHereError, find_interpreter
 from envsync.build.plan import Choose, Plan, make_plan
 from envsync.errors import EnvsyncError, UsageError
 from envsync.model import ImageSource, Snapshot
@@ -43,9 +44,28 @@ def plan_environment(
             f"--plan: {lock.reference} has a conda environment, whose packages come from their channels",
             hint="explicit.txt of the lock names each file.",
         )
-    python = find_interpreter(snapshot.python, requested=requested)
+    python = _interpreter(snapshot, requested)
     choose = chooser(snapshot, supply, pulling, on_event)(python)
     return Planned(lock=lock, python=python, plan=make_plan(snapshot, choose))
+
+
+def _interpreter(lock: Snapshot, requested: str | None) -> LocalPython:
+    """The one that ``create`` would take; where it would have to be had first, as it will be."""
+    try:
+        if requested != "image":
+            return find_interpreter(lock.python, requested=None if requested == "auto" else requested)
+    except NotHereError:
+        if requested not in (None, "auto"):
+            raise
+    python = lock.python
+    minor = "".join(python.version.split(".")[:2])
+    return LocalPython(
+        path=Path("to be had first"),
+        version=python.version,
+        implementation=python.implementation,
+        abi=python.abi or f"cp{minor}",
+        exact=True,
+    )
 
 
 def chooser(

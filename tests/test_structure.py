@@ -75,7 +75,19 @@ MAY_IMPORT = {
     "pull": {"lock", "solve", "take"},
     "locate": {"lock", "official", "pull", "take"},
     "supply": {"build", "exact", "lock", "take"},
-    "create": {"build", "conda_config", "drift", "exact", "host", "local", "locate", "lock", "supply", "take"},
+    "create": {
+        "build",
+        "conda_config",
+        "drift",
+        "exact",
+        "host",
+        "image_files",
+        "local",
+        "locate",
+        "lock",
+        "supply",
+        "take",
+    },
     "diff": {"build", "drift", "exact", "local", "locate", "lock", "settings", "take"},
 }
 OWNERS = {

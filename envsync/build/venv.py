@@ -119,8 +119,10 @@ def create(
         python = _interpreter(lock, options, on_event)
         on_event(InterpreterFound(path=python.path, version=python.version, exact=python.exact))
         plan = make_plan(lock, options.chooser(python)) if options.chooser is not None else make_plan(lock)
-        if options.strict and plan.not_reproducible:
-            raise strict_error(plan.not_reproducible)
+        lacking = plan.not_reproducible
+        # An index that has nothing at all is another one than the user thinks.
+        if lacking and (options.strict or (not plan.makeable and not all(part.editable for part in lacking))):
+            raise lacking_error(lacking, strict=options.strict)
         job = _Job(place=place, plan=plan, python=python, options=options, lock_id=lock_id, on_event=on_event)
         return job.update(old) if old is not None and job.can_update(old) else job.make_anew()
 
@@ -133,13 +135,14 @@ def _interpreter(lock: Snapshot, options: BuildOptions, on_event: Callable[[Even
     return provide_interpreter(lock, options.pythons, on_event)
 
 
-def strict_error(lacking: Sequence[NotReproducible]) -> BuildError:
-    """All or nothing was asked for."""
+def lacking_error(lacking: Sequence[NotReproducible], *, strict: bool) -> BuildError:
+    """All or nothing was asked for, or nothing is there."""
     first, *others = lacking
-    more = f", and {len(others)} more" if others else ""
+    more = f" (and {len(others)} more cannot be had)" if others else ""
+    hint = "create --plan shows where each distribution comes from."
     return BuildError(
         f"{first.name} {first.version}: {first.reason}{more}",
-        hint="Without --strict the rest is made. create --plan shows where each distribution comes from.",
+        hint=f"Without --strict the rest is made. {hint}" if strict else f"Nothing of the lock can be had here. {hint}",
     )
 
 

@@ -48,7 +48,11 @@ ImageOption = Annotated[
 ]
 Python = Annotated[
     str | None,
-    typer.Option(metavar="PATH|X.Y[.Z]", help="The interpreter, instead of the best fitting one of this machine."),
+    typer.Option(
+        metavar="auto|image|PATH|X.Y[.Z]",
+        help="The interpreter. auto: the best fitting one of this machine; where there is none, from uv, a conda channel, or "
+        "the image. image: the image's own, copied into the cache.",
+    ),
 ]
 BackendOption = Annotated[
     Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"] | None,
@@ -174,6 +178,7 @@ def _choices(
     """
     from envsync.build.as_of import parse_as_of
     from envsync.build.sources import Supply
+    from envsync.cache import default_folder
     from envsync.create import Choices
 
     supply = Supply(
@@ -183,7 +188,13 @@ def _choices(
         as_of=parse_as_of(as_of) if as_of is not None else None,
     )
     return Choices(
-        python=python, backend=backend, channels=tuple(channels or ()), supply=supply, pulling=pulling, strict=strict
+        python=python,
+        backend=backend,
+        channels=tuple(channels or ()),
+        supply=supply,
+        pulling=pulling,
+        pythons=default_folder(os.environ),
+        strict=strict,
     )
 
 

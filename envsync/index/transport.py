@@ -141,10 +141,12 @@ class Transport:
             wanted: float | None = None
             try:
                 answer = self._answer(url, headers)
-                wanted = _asked_to_wait(answer)
-                last = number == TRIES or (wanted or 0) > LONGEST_PAUSE
-                if answer.status not in _PASSING or last:
+                if answer.status not in _PASSING or number == TRIES:
                     return self._received(answer, receive)
+                pause = _asked_to_wait(answer)
+                if pause is not None and pause > LONGEST_PAUSE:
+                    return self._received(answer, receive)
+                wanted = pause
                 answer.close()
             except _PassingError as error:
                 if number == TRIES or self._stopped.is_set():

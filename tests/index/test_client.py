@@ -295,7 +295,11 @@ def test_only_so_many_versions_are_told(serve: Serve, opened: Opener) -> None:
 
 @pytest.mark.network
 def test_a_long_page_of_the_real_index(opened: Opener, cache: Cache) -> None:
-    pins = [Pin(name="NumPy", version="1.26.4"), Pin(name="zope.interface", version="5.0"), Pin(name="six", version="99")]
+    pins = [
+        Pin(name="NumPy", version="1.26.4"),
+        Pin(name="zope.interface", version="5.0"),
+        Pin(name="six", version="99"),
+    ]
     client = opened(settings=IndexSettings(), cache=cache)
     found = client.find(pins)
     numpy = found[pins[0]]

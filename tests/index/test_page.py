@@ -148,11 +148,11 @@ _ANYTHING = st.recursive(
 )
 _ENTRY = st.fixed_dictionaries(
     {"filename": st.sampled_from(["foo-1.0.tar.gz", "foo-1-py3-none-any.whl"]) | st.text(max_size=20)},
-    optional={
-        name: _ANYTHING for name in ("url", "hashes", "size", "yanked", "requires-python", "upload-time", "core-metadata")
-    },
+    optional=dict.fromkeys(("url", "hashes", "size", "yanked", "requires-python", "upload-time", "core-metadata"), _ANYTHING),
 )
-_LINK = st.sampled_from(["//", "http://[", "#sha256=", "file:", "?", "\x00", "a:b@", ":99999/", "foo-1.0.zip", "\u2028"])
+_LINK = st.sampled_from(
+    ["//", "http://[", "#sha256=", "file:", "?", "\x00", "a:b@", ":99999/", "foo-1.0.zip", "\u2028"]
+)
 
 
 @given(st.binary(max_size=200), st.sampled_from([JSON, "text/html", "", "application/json"]))
