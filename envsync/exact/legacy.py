@@ -18,12 +18,17 @@ if TYPE_CHECKING:
     from envsync.wheel import Files
 
 
+_MOST = 500
+"""Distributions without RECORD that are looked at: honest images have some dozens, of the OS."""
+
+
 def legacy_contents(distributions: Sequence[Distribution], python: Interpreter, tree: Rootfs) -> dict[Place, Contents]:
     """What ``installed-files.txt``, ``top_level.txt`` or an egg tells; those that nothing tells of are left out."""
     from envsync.wheel import RepackError, files_of, small_files
 
     if not distributions:
         return {}
+    distributions = distributions[:_MOST]
     tree.prefetch(path for one in distributions for path in small_files(one, python, tree))
     listed: list[tuple[Distribution, Files]] = []
     for distribution in distributions:
