@@ -26,7 +26,7 @@ LARGEST_WHOLE = 64 << 20
 
 TAIL = 64 << 10
 _BEFORE = 48 << 10
-"""Bytes before the directory that come with it: dist-info is mostly the last of a wheel."""
+"""Bytes before the directory, at least, that come with it: dist-info is mostly the last of a wheel."""
 _GAP = 32 << 10
 """Bytes between two pieces that are fetched along, rather than asked for twice."""
 _TOGETHER = 64 << 20
@@ -96,7 +96,9 @@ def _directory(source: _Source, where: str) -> tuple[Member, ...]:
     tail = source.read(Span(max(0, source.total - TAIL), source.total))
     span = directory_span(tail, source.total, where)
     if span.start < source.total - len(tail):
-        source.read(Span(max(0, span.start - _BEFORE), source.total - len(tail)))
+        # RECORD has a line for each member, so it is long where the directory is: some six tenths of it, when packed.
+        before = max(_BEFORE, (span.end - span.start) * 3 // 4)
+        source.read(Span(max(0, span.start - before), source.total - len(tail)))
     return parse_directory(source.read(span), span, where)
 
 

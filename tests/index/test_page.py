@@ -146,9 +146,12 @@ _ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
+_OPTIONAL = ("url", "hashes", "size", "yanked", "requires-python", "upload-time", "core-metadata")
 _ENTRY = st.fixed_dictionaries(
     {"filename": st.sampled_from(["foo-1.0.tar.gz", "foo-1-py3-none-any.whl"]) | st.text(max_size=20)},
-    optional=dict.fromkeys(("url", "hashes", "size", "yanked", "requires-python", "upload-time", "core-metadata"), _ANYTHING),
+    optional=dict.fromkeys(
+        ("url", "hashes", "size", "yanked", "requires-python", "upload-time", "core-metadata"), _ANYTHING
+    ),
 )
 _LINK = st.sampled_from(
     ["//", "http://[", "#sha256=", "file:", "?", "\x00", "a:b@", ":99999/", "foo-1.0.zip", "\u2028"]
