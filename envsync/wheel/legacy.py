@@ -24,8 +24,9 @@ LEFT_OUT = frozenset(
 )
 """Files of an ``.egg-info`` that no ``.dist-info`` has."""
 
-_END = re.compile(rb"\r?\n\r?\n")
-_VERSION = re.compile(rb"(?im)^Metadata-Version:[ \t]*([0-9]{1,3})\.([0-9]{1,3})[ \t]*(?=\r?$)")
+_VERSION = re.compile(rb"(?im)^Metadata-Version:[ \t]*(?:([0-9]{1,3})\.([0-9]{1,3}))?[^\r\n]*(?:\r?\n|\Z)(?![ \t])")
+_CONTINUED = re.compile(rb"\A(?:[ \t][^\n]*\n?)+")
+"""Lines that go on with a header that there is none of."""
 _SECTION = re.compile(r"\[([^\]:]+)(?::[^\]]*)?\]")
 _WANTED = ("metadata-version", "name", "version", "requires-dist", "provides-extra")
 
@@ -33,8 +34,9 @@ _WANTED = ("metadata-version", "name", "version", "requires-dist", "provides-ext
 def metadata_of(pkg_info: bytes, requires: bytes, distribution: Distribution) -> bytes:
     """``METADATA`` of ``PKG-INFO`` and ``requires.txt``.
 
-    All of ``PKG-INFO`` stays as it is; what is lacking is added at the end of its headers, and the metadata version
-    is raised to the one that knows the fields that were added. See
+    All of ``PKG-INFO`` stays as it is; what is lacking is added below its metadata version, since a license text
+    that distutils did not indent ends the headers early, and the metadata version is raised to the one that knows
+    the fields that were added. See
     https://packaging.python.org/en/latest/specifications/core-metadata/.
     """
     fields = parse_headers(pkg_info, _WANTED)
@@ -51,14 +53,15 @@ def metadata_of(pkg_info: bytes, requires: bytes, distribution: Distribution) ->
         lines += [f"Requires-Dist: {requirement}" for requirement in required]
         needed = (2, 1) if extras else (1, 2) if required else needed
     found = _VERSION.search(pkg_info) if "metadata-version" in fields else None
+    place = found.end() if found else 0
+    before, rest = pkg_info[:place], pkg_info[place:] if found else _CONTINUED.sub(b"", pkg_info)
     if found is None:
-        lines.insert(0, f"Metadata-Version: {needed[0]}.{needed[1]}" if needed > (1, 0) else "Metadata-Version: 1.0")
-    elif (int(found[1]), int(found[2])) < needed:
-        pkg_info = pkg_info[: found.start(1)] + b"%d.%d" % needed + pkg_info[found.end(2) :]
-    end = _END.search(pkg_info)
-    headers, rest = (pkg_info[: end.start()], pkg_info[end.start() :]) if end else (pkg_info.rstrip(b"\r\n"), b"\n")
-    added = "\n".join(lines).encode()
-    return (headers + b"\n" if headers and added else headers) + added + rest
+        lines.insert(0, f"Metadata-Version: {needed[0]}.{needed[1]}")
+    elif found[1] and (int(found[1]), int(found[2])) < needed:
+        before = before[: found.start(1)] + b"%d.%d" % needed + before[found.end(2) :]
+    if before and not before.endswith(b"\n"):
+        before += b"\n"
+    return before + "".join(f"{line}\n" for line in lines).encode() + rest
 
 
 def _extras(requires: bytes) -> list[str]:

@@ -17,7 +17,7 @@ from envsync.model import Interpreter
 from envsync.wheel.parts import RepackError
 from envsync.wheel.platform import platform_of
 
-_TAG = re.compile(r"(?P<python>[a-z0-9_]{1,60})-(?P<abi>[a-z0-9_]{1,60})-(?P<platform>[A-Za-z0-9_]{1,80})")
+_TAG = re.compile(r"(?P<python>[a-z_][a-z0-9_]{0,59})-(?P<abi>[a-z0-9_]{1,60})-(?P<platform>[A-Za-z0-9_]{1,80})")
 _BUILD = re.compile(r"[0-9][A-Za-z0-9_]{0,40}")
 _SPECIFIC = re.compile(r".*\.(?:cpython|pypy)[0-9]*-[^/]+\.so")
 _STABLE = re.compile(r".*\.abi3\.so")

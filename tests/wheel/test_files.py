@@ -177,8 +177,8 @@ def test_installed_files(tmp_path: Path) -> None:
     files = contents(wheel)
     assert files["six-1.0.data/scripts/run6"] == b"#!python\nimport six\n"
     assert files[f"{INFO}/METADATA"] == (
-        b"Metadata-Version: 2.1\nName: six\nVersion: 1.0\nProvides-Extra: test\nRequires-Dist: a>1\n"
-        b'Requires-Dist: b; extra == "test"\n\nAll of it.\n'
+        b"Metadata-Version: 2.1\nProvides-Extra: test\nRequires-Dist: a>1\n"
+        b'Requires-Dist: b; extra == "test"\nName: six\nVersion: 1.0\n\nAll of it.\n'
     )
     assert list(files) == [
         "six-1.0.data/scripts/run6",
