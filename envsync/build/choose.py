@@ -115,7 +115,8 @@ class Sources(Struct, frozen=True, kw_only=True):
         known = distribution.file
         if known is not None and not distribution.patched and self.target.rank(known.filename) is not None:
             offered = {value for file in listed if not self._is_refused(file) for value in file.hashes}
-            if not listed or f"sha256={known.sha256}" in offered:
+            silent = answer is None or (isinstance(answer, Unanswered) and not answer.absent)
+            if silent or f"sha256={known.sha256}" in offered:
                 how = "its RECORD is the image's" if known.proof == "proved" else "its name and tags are the image's"
                 hashes = (f"sha256={known.sha256}",)
                 reason = f"{how}; {known.note}" if known.note else how

@@ -125,9 +125,9 @@ def find_file(
         differing += 1
     first = wheels[0]
     if unread and not differing and own_tags(distribution) == tags_of(first.filename):
-        return Found(
-            file=_index_file(first, proof="inferred", note=f"not proved: {unread[0]}"), patched=_known(contents)
-        )
+        file = _index_file(first, proof="inferred", note=f"not proved: {unread[0]}")
+        if file is not None:
+            return Found(file=file, patched=_known(contents))
     if differing:
         return Found(reason=f"the index's {first.filename} has other files")
     return Found(reason=f"no file of the index can be told to be it: {unread[0]}")
@@ -172,7 +172,10 @@ def _proved(distribution: Distribution, contents: Contents, wheel: ListedFile, m
         patched = tuple(path for path in patched if path not in _as_in(wheel, distribution, contents, patched, members))
         if len(patched) < len(contents.patched):
             note = f"its RECORD is wrong of {len(contents.patched) - len(patched)} of its own files"
-    return Found(file=_index_file(wheel, proof="proved", note=note), patched=patched)
+    file = _index_file(wheel, proof="proved", note=note)
+    if file is None:
+        return Found(reason=f"the index tells no SHA-256 of {wheel.filename}")
+    return Found(file=file, patched=patched)
 
 
 def _as_in(
@@ -194,8 +197,8 @@ def _as_in(
 
 
 def _index_file(wheel: ListedFile, *, proof: Literal["proved", "inferred"], note: str | None) -> IndexFile | None:
-    sha256 = next((value.removeprefix("sha256=") for value in wheel.hashes if value.startswith("sha256=")), None)
-    if sha256 is None:
+    sha256 = wheel.sha256
+    if sha256 is None or len(sha256) != 64:
         return None
     notes = [] if wheel.yanked is None else [f"yanked: {wheel.yanked}" if wheel.yanked else "yanked"]
     return IndexFile(

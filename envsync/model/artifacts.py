@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from msgspec import Meta
 
 from envsync.model.record import Record
+
+
+# Both go into paths and requirements files, and a lock is anybody's word. What follows the name: not even a line end.
+Filename = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+!~-]*(?![\s\S])", max_length=255)]
+Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
 
 
 class IndexFile(Record, frozen=True, kw_only=True):
     """The file of an index that the image's distribution was installed from."""
 
-    filename: str
-    sha256: str
+    filename: Filename
+    sha256: Sha256
     """Hexadecimal."""
     url: str | None = None
     """Without credentials; ``None``: it lies in a folder of the machine that pulled."""
@@ -28,8 +35,8 @@ class IndexFile(Record, frozen=True, kw_only=True):
 class ImageWheel(Record, frozen=True, kw_only=True):
     """A wheel repacked from the image's files."""
 
-    filename: str
-    sha256: str
+    filename: Filename
+    sha256: Sha256
     """Hexadecimal."""
     size: int
     """Bytes."""
