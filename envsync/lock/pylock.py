@@ -11,6 +11,7 @@ from envsync.names import normalized, pep440
 
 if TYPE_CHECKING:
     from packaging.pylock import Package
+    from packaging.version import Version
 
 _HEADER = "# Written by envsync; do not edit. The environment of an image: see snapshot.json beside it.\n"
 
@@ -73,6 +74,8 @@ def _package(distribution: Distribution) -> Package | None:
     if found is None:
         return None
     filename, sha256 = found
+    if not _is_of(filename, name, parsed):
+        return None
     of_index = file is not None and (file.filename, file.sha256) == found and file.url is not None
     wheel = PackageWheel(
         name=filename,
@@ -83,6 +86,16 @@ def _package(distribution: Distribution) -> Package | None:
         hashes={"sha256": sha256},
     )
     return Package(name=name, version=parsed, wheels=[wheel])
+
+
+def _is_of(filename: str, name: str, version: Version) -> bool:
+    """Whether a wheel's name tells this release, which PEP 751 demands; old ones may be no names of today's."""
+    from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+    try:
+        return parse_wheel_filename(filename)[:2] == (name, version)
+    except InvalidWheelFilename:
+        return False
 
 
 def _time(text: str | None) -> datetime | None:

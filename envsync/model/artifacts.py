@@ -8,7 +8,6 @@ from msgspec import Meta
 
 from envsync.model.record import Record
 
-
 # Both go into paths and requirements files, and a lock is anybody's word. What follows the name: not even a line end.
 Filename = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+!~-]*(?![\s\S])", max_length=255)]
 Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
