@@ -38,7 +38,7 @@ def standard_library(tree: FileTree, sys_path: Iterable[PurePosixPath], digests:
     if folder is None:
         return None
     names: dict[str, list[str]] = {}
-    for count, path in enumerate(_files(tree, folder, 0)):
+    for count, path in enumerate(_files(tree, folder)):
         if count == _MOST_FILES:
             return None
         names.setdefault(_module(path[len(folder) + 1 :]), []).append(path)
@@ -46,15 +46,24 @@ def standard_library(tree: FileTree, sys_path: Iterable[PurePosixPath], digests:
     return {name: _digest(folder, paths, found) for name, paths in sorted(names.items())} or None
 
 
-def _files(tree: FileTree, folder: str, depth: int) -> Iterator[str]:
-    for name in tree.list(PurePosixPath(folder)):
-        if _LEFT_OUT.fullmatch(name):
+def _files(tree: FileTree, top: str) -> Iterator[str]:
+    """Those of all modules; a folder that several links lead to counts once."""
+    seen: set[PurePosixPath] = set()
+    waiting = [(top, 0)]
+    while waiting:
+        folder, depth = waiting.pop()
+        here = tree.stat(PurePosixPath(folder))
+        if here is None or here.path in seen:
             continue
-        path = f"{folder}/{name}"
-        if name.endswith((".py", ".so")):
-            yield path
-        elif "." not in name and depth < _DEEPEST:
-            yield from _files(tree, path, depth + 1)
+        seen.add(here.path)
+        for name in tree.list(here.path):
+            if _LEFT_OUT.fullmatch(name):
+                continue
+            path = f"{folder}/{name}"
+            if name.endswith((".py", ".so")):
+                yield path
+            elif "." not in name and depth < _DEEPEST:
+                waiting.append((path, depth + 1))
 
 
 def _module(path: str) -> str:
