@@ -16,11 +16,16 @@ def build_variables(source: str, old: frozenset[str], new: str) -> str | None:
     """
     try:
         (statement,) = (node for node in ast.parse(source).body if isinstance(node, ast.Assign))
+        (target,) = statement.targets
+        if not isinstance(target, ast.Name) or target.id != "build_time_vars":
+            return None
         variables = ast.literal_eval(statement.value)
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
+        return _rendered(variables, old, new) if isinstance(variables, dict) else None
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):  # numbers may be too long to be printed
         return None
-    if not isinstance(variables, dict) or ast.unparse(statement.targets[0]) != "build_time_vars":
-        return None
+
+
+def _rendered(variables: dict[object, object], old: frozenset[str], new: str) -> str:
     prefixes = {str(variables.get("prefix", "")), *old} - {"", "/"}
     changed = {str(key): _moved(str(key), value, prefixes, new) for key, value in variables.items()}
     body = ",\n ".join(f"{key!r}: {value!r}" for key, value in sorted(changed.items()))

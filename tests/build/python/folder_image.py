@@ -27,7 +27,9 @@ FIRST, SECOND, NOWHERE = "libenvsyncfirst.so.0", "libenvsyncsecond.so.1", "liben
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "test", "site-packages", "*.a", "idlelib", "lib2to3", "pip")
 
 
-class _Tree(HostTree):
+class FolderTree(HostTree):
+    """A :class:`envsync.files.SearchableTree`."""
+
     def __init__(self, root: Path) -> None:
         super().__init__(str(root))
         self._folder = root
@@ -98,7 +100,7 @@ class FolderImage:
                 with (self.root / str(path)[1:]).open("rb") as stream:
                     sink(path, stream)
 
-        yield ImageFiles(tree=_Tree(self.root), extract=extract)
+        yield ImageFiles(tree=FolderTree(self.root), extract=extract)
 
 
 def patchelf(*words: str | Path) -> None:
