@@ -69,7 +69,7 @@ def _elsewhere(
     not_here: NotHereError,
 ) -> LocalPython:
     version = requested or lock.python.version
-    for placed in _placed(lock, version, options, on_event):
+    if (placed := _placed(lock, requested, options, on_event)) is not None:
         return placed
     reasons: list[str] = []
     for name, provide in _sources(lock, version, options, on_event):
@@ -83,18 +83,18 @@ def _elsewhere(
 
 
 def _placed(
-    lock: Snapshot, version: str, options: PythonOptions, on_event: Callable[[Event], None]
-) -> Iterator[LocalPython]:
-    """What earlier runs placed: nothing has to be asked for it."""
+    lock: Snapshot, requested: str | None, options: PythonOptions, on_event: Callable[[Event], None]
+) -> LocalPython | None:
+    """What an earlier run placed: nothing has to be asked for it."""
     if options.cache is None:
-        return
-    if (found := _of_channels(lock, version, options.cache, offline=True).placed()) is not None:
-        yield found
-    if version == lock.python.version:
-        try:
-            yield from_image(lock, cache=options.cache, open_image=None, on_event=on_event)
-        except NotProvidedError:
-            return
+        return None
+    found = _of_channels(lock, requested or lock.python.version, options.cache, offline=True).placed()
+    if found is not None or requested is not None:
+        return found
+    try:
+        return from_image(lock, cache=options.cache, open_image=None, on_event=on_event)
+    except NotProvidedError:
+        return None
 
 
 def _sources(

@@ -16,8 +16,10 @@ from envsync.build.python.source import NotProvidedError
 from envsync.build.python.uv_python import from_uv
 from envsync.errors import InterpreterNotFoundError
 from envsync.model import Interpreter, Snapshot
+from envsync.reference import Platform
 from tests.build.making import lock, make, run_python
 from tests.build.python.downloads import offer
+from tests.build.python.folder_image import FolderImage
 from tests.imagekit.conda_channel import Served, channel_folder, serve
 from tests.imagekit.machine import pyenv_python
 
@@ -47,6 +49,11 @@ def prefix() -> Path:
 @pytest.fixture(scope="session")
 def channel() -> Path:
     return channel_folder()
+
+
+@pytest.fixture(scope="session")
+def folder(prefix: Path, tmp_path_factory: pytest.TempPathFactory) -> FolderImage:
+    return FolderImage(tmp_path_factory.mktemp("folder"), prefix)
 
 
 @pytest.fixture
@@ -210,3 +217,55 @@ def test_an_environment_of_an_interpreter_that_had_to_be_placed(
     assert run_python(target, "-c", "import sys; print(sys.base_prefix)").strip() == str(built.python.path.parents[1])
     again = make(_lock(prefix.name), target, pythons=options)
     assert (again.python, again.installed) == (built.python, 0)
+
+
+def test_the_images_own_comes_last_and_is_kept(
+    folder: FolderImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    monkeypatch.setenv("CONDA_CHANNELS", "defaults")
+    events: list[Event] = []
+    options = PythonOptions(cache=tmp_path / "cache", open_image=folder.open)
+    python = provide_interpreter(folder.lock(), options, events.append)
+    assert (python.source, python.exact, python.version) == ("image", True, folder.version)
+    place = python.path.parents[1]
+    note = f"the image's own Python, copied to {place}, runs on this machine, outside of any container"
+    assert _notes(events) == [note]
+    events.clear()
+    again = PythonOptions(cache=tmp_path / "cache")
+    assert provide_interpreter(folder.lock(), again, events.append) == python
+    assert events == [Note(text=note)]
+
+
+def test_another_version_of_this_machine_is_used_and_the_exact_one_named(
+    folder: FolderImage, prefix: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(prefix / "bin"))
+    lock = folder.lock()
+    other = msgspec.structs.replace(lock, interpreters=(msgspec.structs.replace(lock.python, version="3.9.99"),))
+    events: list[Event] = []
+    options = PythonOptions(cache=tmp_path, open_image=folder.open)
+    python = provide_interpreter(other, options, events.append)
+    assert (python.version, python.exact, python.source) == (prefix.name, False, "machine")
+    exact = "the image's own, Python 3.9.99, can be had with --python image"
+    assert _notes(events) == [f"Python {prefix.name} of this machine is used; {exact}"]
+    events.clear()
+    for chosen in (
+        msgspec.structs.replace(options, requested="3.9"),
+        msgspec.structs.replace(options, open_image=None),
+        msgspec.structs.replace(options, cache=None),
+    ):
+        assert provide_interpreter(other, chosen, events.append) == python
+    elsewhere = msgspec.structs.replace(other, platform=Platform.parse("linux/s390x"))
+    assert provide_interpreter(elsewhere, options, events.append) == python
+    assert events == []
+
+
+def test_every_reason_of_an_image_that_is_not_at_hand(
+    folder: FolderImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_PYTHON_DOWNLOADS", "never")
+    monkeypatch.setenv("CONDA_CHANNELS", "defaults")
+    with pytest.raises(InterpreterNotFoundError) as caught:
+        provide_interpreter(folder.lock(), PythonOptions(cache=tmp_path), print)
+    assert caught.value.message.splitlines()[-1] == "  image: the image is not at hand"
