@@ -50,7 +50,7 @@ Python = Annotated[
     str | None,
     typer.Option(
         metavar="auto|image|PATH|X.Y[.Z]",
-        help="The interpreter. auto: the best fitting one of this machine; where there is none, from uv, a conda channel, or "
+        help="The interpreter. auto: the best fitting one of this machine, else from uv, a conda channel, or "
         "the image. image: the image's own, copied into the cache.",
     ),
 ]

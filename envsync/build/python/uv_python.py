@@ -48,7 +48,7 @@ def from_uv(
     request = f"cpython@{version}{'+freethreaded' if 't' in flags else ''}{'+debug' if 'd' in flags else ''}"
     done = _install(request, offline=offline, environ=environ)
     if done.returncode:
-        raise NotProvidedError(f"uv python install {version}: {_cause(done.stderr)}")
+        raise NotProvidedError(f"uv python install {version}: {cause(done.stderr)}")
     try:
         found = find_interpreter(wanted, requested=version, environ=environ)
     except NotHereError as error:
@@ -83,10 +83,10 @@ def _install(request: str, *, offline: bool, environ: Mapping[str, str]) -> Comp
         raise NotProvidedError(f"uv: {error.message}") from error
 
 
-def _cause(output: str) -> str:
+def cause(output: str) -> str:
     """The first error that uv names, with its innermost cause."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     first = next((line for line in lines if line.startswith("error:")), lines[-1] if lines else "failed")
-    causes = [line for line in lines if line.lower().startswith("cause:")]
+    causes = [line for line in lines if line.lower().startswith(("cause:", "caused by:"))]
     parts = [first.removeprefix("error:").strip(), *(line.partition(":")[2].strip() for line in causes[-1:])]
     return printable(": ".join(parts))[:_LONGEST]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,9 @@ from uv import find_uv_bin
 from envsync.build.events import Event, Note
 from envsync.build.python.from_image import STAMP, from_image
 from envsync.build.python.provide import PythonOptions, provide_interpreter
-from envsync.build.python.source import NotProvidedError
+from envsync.build.python.source import ImageFiles, NotProvidedError
 from envsync.elf import parse_elf
+from envsync.errors import ImageError
 from tests.build.python.folder_image import FIRST, LIBRARIES, NOWHERE, PLACE, SECOND, FolderImage, patchelf
 from tests.imagekit.machine import pyenv_python
 
@@ -91,6 +94,17 @@ def test_a_program_that_does_not_start_is_not_kept(folder: FolderImage, tmp_path
     with pytest.raises(NotProvidedError, match=f"does not start: .*{NOWHERE}"):
         _from(folder, tmp_path / "cache", [])
     assert list((tmp_path / "cache" / "pythons").iterdir()) == []
+
+
+@contextmanager
+def _gone() -> Iterator[ImageFiles]:
+    raise ImageError("acme/app:1: not in the registry", hint="Pull it again.")
+    yield
+
+
+def test_an_image_that_cannot_be_opened_is_one_reason(folder: FolderImage, tmp_path: Path) -> None:
+    with pytest.raises(NotProvidedError, match=r"^the image cannot be read: acme/app:1: not in the registry$"):
+        from_image(folder.lock(), cache=tmp_path, open_image=_gone, on_event=print)
 
 
 @pytest.mark.network
