@@ -37,7 +37,7 @@ from envsync.redaction import printable
 from envsync.writing import replace_folder, staged_folder
 
 STAMP = "envsync-python.json"
-_LAYOUT = "1"
+_LAYOUT = "2"
 """Changes whenever what is placed is placed otherwise."""
 _PATCH_SECONDS = 60
 _ELF_BYTES = 512 << 20

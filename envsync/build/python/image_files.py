@@ -147,7 +147,7 @@ def plan_files(
     work.follow({file: elves[file.source] for file in files if file.source in elves})
     return Plan(
         files=(*files, *work.taken.values()),
-        runpaths=dict(_runpaths(work.elves, frozenset(work.taken))),
+        runpaths=dict(_runpaths(work.elves, frozenset(work.taken), frozenset(here.folders))),
         libraries=tuple(sorted(work.taken)),
         modules=tuple(sorted(_modules(work.elves, work.lacking))),
         glibc=max((_newest_glibc(elf) for elf in work.elves.values()), default=(0, 0)),
@@ -205,16 +205,28 @@ class _Closure:
         return fresh
 
 
-def _runpaths(elves: Mapping[Taken, Elf], taken: frozenset[str]) -> Iterator[tuple[PurePosixPath, str]]:
-    """Only where a file needs what is taken, or names folders of the image."""
+def _runpaths(
+    elves: Mapping[Taken, Elf], taken: frozenset[str], usual: frozenset[PurePosixPath]
+) -> Iterator[tuple[PurePosixPath, str]]:
+    """Only where a file needs what is taken, or names other folders than those that the loader looks in anyway."""
     for file, elf in elves.items():
         if not elf.dynamic:
             continue
         if taken & frozenset(elf.needed):
             way = os.path.relpath(_LIB, file.target.parent)
             yield file.target, "$ORIGIN" if way == "." else f"$ORIGIN/{way}"
-        elif elf.runpath or elf.rpath:
+        elif not all(_is_harmless(folder, file.target.parent, usual) for folder in (*elf.runpath, *elf.rpath)):
             yield file.target, ""
+
+
+def _is_harmless(folder: str, origin: PurePosixPath, usual: frozenset[PurePosixPath]) -> bool:
+    """Whether nothing is found in a folder that would not be found without it: then the file stays the image's."""
+    if folder.startswith("/"):
+        return PurePosixPath(os.path.normpath(folder)) in usual
+    start, slash, rest = folder.replace("${ORIGIN}", "$ORIGIN").partition("/")
+    if start != "$ORIGIN" or "$" in rest:
+        return False
+    return not os.path.normpath(f"{origin}{slash}{rest}").startswith("..")
 
 
 def _modules(elves: Mapping[Taken, Elf], lacking: set[str]) -> Iterator[str]:

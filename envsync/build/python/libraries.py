@@ -44,7 +44,8 @@ class Libraries:
         musl = _text(tree, PurePosixPath(f"/etc/ld-musl-{machine}.path")).replace(":", "\n").split("\n")
         every = (*first, *configured, *musl, *_defaults(machine))
         absolute = (PurePosixPath(folder) for folder in every if folder.startswith("/"))
-        self._folders = tuple(dict.fromkeys(absolute))[:_FOLDERS]
+        self.folders = tuple(dict.fromkeys(absolute))[:_FOLDERS]
+        """Where the loader looks for any file, in order."""
         self._usable: dict[tuple[str, frozenset[str]], bool] = {}
 
     def candidates(self, soname: str, elf: Elf, origin: PurePosixPath) -> Iterator[PurePosixPath]:
@@ -56,7 +57,7 @@ class Libraries:
             for folder in elf.runpath or elf.rpath
         )
         seen: set[PurePosixPath] = set()
-        for folder in (*(folder for folder in own if folder.is_absolute()), *self._folders):
+        for folder in (*(folder for folder in own if folder.is_absolute()), *self.folders):
             found = self._tree.stat(folder / soname)
             if found is not None and found.kind == "file" and found.path not in seen:
                 seen.add(found.path)
