@@ -14,8 +14,9 @@ from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 from msgspec import Struct
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, disable_warnings
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import InsecureRequestWarning
 from urllib3.util import make_headers
 
 from envsync.errors import UsageError
@@ -154,6 +155,7 @@ class Connections:
         options: dict[str, Any] = {"maxsize": _CONNECTIONS, "ssl_context": context}
         if not verify:
             options |= {"cert_reqs": "CERT_NONE", "assert_hostname": False}
+            disable_warnings(InsecureRequestWarning)  # that is how the user's configuration has it
         if proxy is None:
             manager = PoolManager(_POOLS, **options)
         else:
