@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from envsync.wheel import Files
 
 
+_CHUNK = 1 << 20
 _MOST = 500
 """Distributions without RECORD that are looked at: honest images have some dozens, of the OS."""
 
@@ -54,13 +55,20 @@ def legacy_contents(distributions: Sequence[Distribution], python: Interpreter, 
     return found
 
 
-def _of_member(tree: Rootfs, path: PurePosixPath, name: str) -> bytes | None:
-    """The digest of a file inside a zipped egg."""
-    from envsync.wheel.egg import open_member
+def _of_members(tree: Rootfs, path: PurePosixPath, names: Sequence[str]) -> dict[str, bytes]:
+    """The digests of files inside a zipped egg, opened once; none where it is damaged, or too large to be read."""
+    from envsync.wheel.egg import member_of, open_egg
     from envsync.wheel.parts import RepackError
 
+    found: dict[str, bytes] = {}
     try:
-        with open_member(BytesIO(tree.read(path)), name, str(path)) as content:
-            return hashlib.sha256(content.read()).digest()
+        with open_egg(BytesIO(tree.read(path)), str(path)) as archive:
+            for name in names:
+                with member_of(archive, name, str(path)) as content:
+                    hasher = hashlib.sha256()
+                    while chunk := content.read(_CHUNK):
+                        hasher.update(chunk)
+                    found[name] = hasher.digest()
     except (FileReadError, RepackError):
-        return None
+        return {}
+    return found

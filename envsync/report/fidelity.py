@@ -42,7 +42,7 @@ def _library(fidelity: Fidelity, width: int) -> Iterator[str]:
     text = f"standard library: {fidelity.modules - len(differing)} of {fidelity.modules} modules identical"
     compiled = sum(name.startswith("lib-dynload/") for name in differing)
     rest = [printable(name) for name in differing if not name.startswith("lib-dynload/")]
-    reasons = [f"{compiled} compiled ones from another build"] * bool(compiled)
+    reasons = [f"{compiled} compiled ones of another build, or that find their libraries elsewhere"] * bool(compiled)
     reasons += [f"other contents: {', '.join(rest[:5])}{', ...' if len(rest) > 5 else ''}"] * bool(rest)
     yield from textwrap.wrap("; ".join([text, *reasons]), width, subsequent_indent="  ")
 

@@ -64,6 +64,15 @@ def contents(folder: Path) -> dict[str, bytes]:
         (["create"], "create: expected one of ENV, the folder of the environment, --name NAME, and --update-base"),
         (["create", ".c", "--name", "c"], "create: expected one of ENV"),
         (["create", ".c", "--update-base"], "create: expected one of ENV"),
+        (["pull", "a:1", "--wheels", "none", "--wheelhouse", "w"], "--wheelhouse: not with --wheels none"),
+        (["create", ".c", "--json"], "--json: only with --plan"),
+        (["create", "--plan", "--update-base"], "--plan: not with --update-base, of which conda makes the plan"),
+        (["create", "--plan", "--name", "c"], "--plan: not with --name, of which conda makes the plan"),
+        (
+            ["create", ".c", "--as-of", "yesterday"],
+            "--as-of yesterday: no date (expected one such as 2019-07-16, or 2019-07-16T12:00:00Z)",
+        ),
+        (["create", ".c", "--as-of", "9999-01-01"], "lies in the future (expected when the image was made)"),
         (["create", ".c", "--yes"], "--yes: only with --update-base, as nothing else asks"),
         (
             ["create", "--update-base", "--channel", "https://a.example.org/main"],
