@@ -8,10 +8,11 @@ from pathlib import PurePosixPath
 
 from envsync.catalog.direct_url import DirectUrlError, parse_direct_url
 from envsync.catalog.distribution_files import LIMIT
+from envsync.catalog.metadata import parse_headers
 from envsync.files import FileReadError, FileTree
 from envsync.model import DirectoryOrigin, Distribution, Interpreter
 from envsync.names import is_distribution_name, normalized, pep440
-from envsync.redaction import without_credentials
+from envsync.redaction import printable, without_credentials
 from envsync.wheel import egg, owned
 from envsync.wheel.layout import DIRECT_URL, Layout, OutsideError, is_bytecode
 from envsync.wheel.legacy import LEFT_OUT, metadata_of
@@ -19,7 +20,7 @@ from envsync.wheel.owned import Owned
 from envsync.wheel.parts import MOST_BYTES, MOST_FILES, Files, How, Notes, RepackError, WheelFile, is_safe
 
 _LISTS = ("RECORD", "installed-files.txt", "top_level.txt", "namespace_packages.txt")
-_SMALL = (*_LISTS, "PKG-INFO", "requires.txt", "WHEEL", DIRECT_URL)
+_SMALL = (*_LISTS, "METADATA", "PKG-INFO", "requires.txt", "WHEEL", DIRECT_URL)
 _STEM = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._]*)-(?P<version>[^-/\s]+)")
 
 
@@ -227,8 +228,11 @@ class _Collector:
             info = texts.get("PKG-INFO", b"") if texts is not None else self._read("PKG-INFO", lone=True)
             requires = texts.get("requires.txt", b"") if texts is not None else self._read("requires.txt")
             made["METADATA"] = metadata_of(info, requires, self._distribution)
+            self._check_version("PKG-INFO", info)
         elif metadata not in self._files:
             raise RepackError(f"{self._info}: no METADATA")
+        else:
+            self._check_version("METADATA", self._read("METADATA"))
         wheel = self._files.pop(f"{self._stem}.dist-info/WHEEL", None)
         return Files(
             stem=self._stem,
@@ -238,6 +242,14 @@ class _Collector:
             made=made,
             notes=self._notes.all(),
         )
+
+    def _check_version(self, name: str, data: bytes) -> None:
+        """Installers refuse a wheel whose name and ``METADATA`` differ, and with it all that they were to install."""
+        found = parse_headers(data, ("version",)).get("version")
+        expected = self._stem.rpartition("-")[2]
+        if found and pep440(found[0].strip()) != pep440(expected):
+            version = printable(found[0].strip()[:80])
+            raise RepackError(f"{self._info / name}: version {version} (expected {expected}, as its folder's name)")
 
     def _read(self, name: str, *, lone: bool = False) -> bytes:
         """A small file of the metadata; empty where there is none."""
@@ -251,11 +263,19 @@ class _Collector:
 
 
 def _stem(distribution: Distribution, info: PurePosixPath) -> str:
-    """``NAME-VERSION`` of the ``.dist-info`` where it has a valid one, since installers compare it with the wheel's."""
+    """``NAME-VERSION`` of the ``.dist-info`` where ``METADATA`` says the same, since installers compare them."""
     match = _STEM.fullmatch(info.stem) if info.suffix == ".dist-info" else None
-    if match and normalized(match["name"]) == normalized(distribution.name) and pep440(match["version"]):
-        return info.stem
     version = pep440(distribution.version)
+    if (
+        match
+        and version
+        and (normalized(match["name"]), pep440(match["version"]))
+        == (
+            normalized(distribution.name),
+            version,
+        )
+    ):
+        return info.stem
     if version is None or not is_distribution_name(distribution.name):
         raise RepackError(
             f"{distribution.name}: version {distribution.version} is none of PEP 440: no wheel can have it"

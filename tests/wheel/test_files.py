@@ -245,6 +245,22 @@ def test_an_editable_installation(tmp_path: Path) -> None:
         told(wheel_tree(tmp_path), origin=origin)
 
 
+def test_a_folder_that_names_another_version(tmp_path: Path) -> None:
+    tree = wheel_tree(tmp_path, {f"{INFO}/METADATA": b"Metadata-Version: 2.1\nName: Six\nVersion: 1.0-2\n"})
+    with pytest.raises(RepackError) as caught:
+        told(tree)
+    where = f"{SITE}/{INFO}/METADATA"
+    assert caught.value.message == f"{where}: version 1.0-2 (expected 1.0, as its folder's name)"
+
+
+def test_an_egg_info_that_names_another_version(tmp_path: Path) -> None:
+    pkg_info = PKG_INFO.replace(b"1.0", b"0.0.0")
+    tree = write(tmp_path, {"six.py": b"", "six-1.0.egg-info/PKG-INFO": pkg_info})
+    with pytest.raises(RepackError) as caught:
+        told(tree, version="1.0")
+    assert caught.value.message.endswith("PKG-INFO: version 0.0.0 (expected 1.0, as its folder's name)")
+
+
 def test_a_version_that_no_wheel_can_have(tmp_path: Path) -> None:
     tree = write(tmp_path, {"six.py": b"", "six.egg-info": PKG_INFO.replace(b"1.0", b"last")})
     with pytest.raises(RepackError) as caught:
