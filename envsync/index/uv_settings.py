@@ -61,12 +61,15 @@ def uv_settings(environ: Mapping[str, str], home: Path, etc: Path) -> IndexSetti
     Raises:
         UsageError: a file that uv could not read either, or a value that cannot be meant.
     """
-    layers = [_variables(environ)]
-    for path in _files(environ, home, etc):
-        config = _parsed(path, required=bool(environ.get("UV_CONFIG_FILE")))
-        layers += [_Layer(where=str(path), folder=path.parent, options=options) for options in (config.pip, config)]
+    required = bool(environ.get("UV_CONFIG_FILE"))
+    configs = [(path, _parsed(path, required=required)) for path in _files(environ, home, etc)]
+    # What [pip] of all files says comes first.
+    named: list[tuple[Path, _Options]] = [*((path, config.pip) for path, config in configs), *configs]
+    variables = _variables(environ)
+    files = [_Layer(where=str(path), folder=path.parent, options=options) for path, options in named]
+    layers = [variables, *files]
     logins: list[Login] = []
-    indexes, links, has_default = _located(layers, environ, logins)
+    indexes, links, has_default = _located([[variables], files], environ, logins)
     no_index = bool(_first([layer.options.no_index for layer in layers]))
     if not indexes and not links and not has_default and not no_index:
         return None
@@ -114,9 +117,12 @@ def _named(text: str, where: str, *, default: bool = False) -> _Index:
 
 
 def _located(
-    layers: Sequence[_Layer], environ: Mapping[str, str], logins: list[Login]
+    groups: Sequence[Sequence[_Layer]], environ: Mapping[str, str], logins: list[Login]
 ) -> tuple[list[Index], list[str], bool]:
-    """Indexes in the order in which they count, pages and folders of links, and whether PyPI is replaced."""
+    """Indexes in the order in which they count, pages and folders of links, and whether PyPI is replaced.
+
+    All that one group of layers names counts more than all of the next; in it, an index more than an extra one.
+    """
     indexes: list[Index] = []
     links: list[str] = []
     last: Index | None = None
@@ -130,26 +136,27 @@ def _located(
             logins.append(login)
         return Index(url=url, name=name)
 
-    for layer in layers:
-        for each in layer.options.index or ():
-            if each.name in names:
-                continue  # one that counts more has this name
-            names |= {each.name} if each.name else set()
-            where, flat = each.where or layer.where, each.format == "flat"
-            found = place(each.url, where, layer.folder, each.name, page=flat)
-            if each.default and not replaced:
-                replaced, last = True, None if each.explicit else found
-            elif each.explicit or each.default:
-                continue
-            elif flat:
-                links.append(found.url)
-            else:
-                indexes.append(found)
-    for layer in layers:
-        indexes += [place(text, layer.where, layer.folder) for text in layer.options.extra_index_url or ()]
-        links += [place(text, layer.where, layer.folder, page=True).url for text in layer.options.find_links or ()]
-        if layer.options.index_url and not replaced:
-            replaced, last = True, place(layer.options.index_url, layer.where, layer.folder)
+    for layers in groups:
+        for layer in layers:
+            for each in layer.options.index or ():
+                if each.name in names:
+                    continue  # one that counts more has this name
+                names |= {each.name} if each.name else set()
+                where, flat = each.where or layer.where, each.format == "flat"
+                found = place(each.url, where, layer.folder, each.name, page=flat)
+                if each.default and not replaced:
+                    replaced, last = True, None if each.explicit else found
+                elif each.explicit or each.default:
+                    continue
+                elif flat:
+                    links.append(found.url)
+                else:
+                    indexes.append(found)
+        for layer in layers:
+            indexes += [place(text, layer.where, layer.folder) for text in layer.options.extra_index_url or ()]
+            links += [place(text, layer.where, layer.folder, page=True).url for text in layer.options.find_links or ()]
+            if layer.options.index_url and not replaced:
+                replaced, last = True, place(layer.options.index_url, layer.where, layer.folder)
     every = [*indexes, *([last] if last else [])]
     return list({index.url: index for index in reversed(every)}.values())[::-1], links, replaced
 

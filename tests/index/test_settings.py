@@ -210,6 +210,8 @@ def test_files_of_uv(machine: Machine) -> None:
     named = machine.write("named.toml", 'index-url = "https://named/simple"')
     assert urls(machine.load(UV_CONFIG_FILE=str(named))) == ["https://named/simple"]
     assert urls(machine.load(UV_CONFIG_FILE=str(named), UV_INDEX_URL="https://v/simple")) == ["https://v/simple"]
+    named.write_text('[[index]]\nurl = "https://named/simple"\ndefault = true\n')
+    assert urls(machine.load(UV_CONFIG_FILE=str(named), UV_INDEX_URL="https://v/simple")) == ["https://v/simple"]
 
 
 def test_pypi_comes_last_where_nothing_replaces_it(machine: Machine) -> None:
