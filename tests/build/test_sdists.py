@@ -65,9 +65,7 @@ def setuptools(version: str) -> tuple[str, bytes]:
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DatedIndex]:
     """The only index that uv knows, with apple 1.0, and setuptools of 2019 and of today."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    with dated_index(folder) as made:
+    with dated_index() as made:
         made.add(wheel("apple", "1.0"), "2018-01-01")
         made.add(setuptools("41.0"), "2019-05-01")
         made.add(setuptools("80.0"), "2025-05-01")
@@ -241,9 +239,7 @@ def test_a_pin_counts_whenever_it_was_uploaded(index: DatedIndex, tmp_path: Path
 
 
 def test_an_index_without_upload_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "index"
-    folder.mkdir()
-    with dated_index(folder) as index:
+    with dated_index() as index:
         index.add(wheel("apple", "1.0"), None)
         index.add(setuptools("80.0"), None)
         index.add(setup("fig"), None)
