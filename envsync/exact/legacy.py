@@ -44,11 +44,16 @@ def legacy_contents(distributions: Sequence[Distribution], python: Interpreter, 
     found: dict[Place, Contents] = {}
     for distribution, files in listed:
         actual: dict[str, bytes] = {}
+        eggs = {file.path for file in files.files if file.member is not None}
+        members = {
+            egg: _of_members(tree, egg, [file.member for file in files.files if file.path == egg and file.member])
+            for egg in eggs
+        }
         for file in files.files:
             normal = wheel_path(file.target, distribution.name, f"{files.stem}.data")
             if normal is None or normal.partition("/")[0].endswith((".dist-info", ".egg-info")):
                 continue
-            digest = digests.get(str(file.path)) if file.member is None else _of_member(tree, file.path, file.member)
+            digest = members[file.path].get(file.member) if file.member is not None else digests.get(str(file.path))
             if digest is not None:
                 actual[normal] = digest
         found[distribution.name, distribution.metadata] = Contents(actual=actual, recorded=None, missing=())

@@ -13,13 +13,12 @@ ENV = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 
 def installed(name: str, version: str, *, metadata: str = "", **files: str) -> list[File]:
-    """The files of one distribution as pip leaves them."""
+    """The metadata of one distribution; its modules are not there, so that no RECORD says that they were."""
     info = f"{site_packages()}/{name.replace('-', '_')}-{version}.dist-info"
     texts = {
         "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}",
         "WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         "INSTALLER": "pip\n",
-        "RECORD": f"{name}.py,,\n",
         **files,
     }
     return [File(path=f"{info}/{file}", data=text.encode()) for file, text in texts.items()]

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tarfile
 from pathlib import Path
 
 import pytest
 
-from envsync.lock.store import write_lock
-from tests.build.making import BASE_PYTHON, lock
+from envsync.model import SCHEMA_VERSION
 from tests.cli.archives import installed, write_archive
 from tests.end_to_end.program import Result, environment, envsync
 from tests.imagekit.archive import ImageSpec, write_oci_layout
-from tests.imagekit.demo import interpreter_files
 from tests.imagekit.layer import File
 
 SIX = installed("six", "1.16.0")
@@ -189,10 +185,10 @@ def pulled(archive: Path, tmp_path: Path) -> Path:
 
 def test_a_lock_of_a_newer_schema(pulled: Path, tmp_path: Path) -> None:
     document = json.loads((pulled / "snapshot.json").read_text())
-    document["schema"] = 4
+    document["schema"] = SCHEMA_VERSION + 1
     (pulled / "snapshot.json").write_text(json.dumps(document))
     result = envsync("create", ".venv", cwd=tmp_path)
-    refused(result, "written by a newer envsync: schema 4", "Upgrade envsync")
+    refused(result, f"written by a newer envsync: schema {SCHEMA_VERSION + 1}", "Upgrade envsync")
 
 
 def test_a_damaged_lock(pulled: Path, tmp_path: Path) -> None:
@@ -243,7 +239,7 @@ def test_a_distribution_that_the_index_does_not_have(tmp_path: Path) -> None:
     result = envsync("create", ".venv", cwd=tmp_path)
     assert result.status == 1, result.said
     assert "- six-of-nowhere-at-all 4.5: not there" in result.err
-    assert "no index that is configured here has it" in " ".join(result.err.split())
+    assert "no index that is configured here has it; not repacked from the image" in " ".join(result.err.split())
     assert next((tmp_path / ".venv").glob("lib/python3.*/site-packages/six.py")).is_file()
 
 
@@ -268,46 +264,13 @@ def test_interruption_leaves_what_was_there(stop: signal.Signals, pulled: Path, 
     with socket.create_server(("127.0.0.1", 0)) as silent:  # an index that never answers
         variables = {"UV_INDEX_URL": f"http://127.0.0.1:{silent.getsockname()[1]}/simple", "UV_NO_CACHE": "1"}
         process = subprocess.Popen(words, cwd=tmp_path, env=environment(**variables), stderr=subprocess.PIPE, text=True)
-        silent.settimeout(30)
-        waiting, _ = silent.accept()
+        silent.settimeout(20)
+        connection, _ = silent.accept()
         process.send_signal(stop)
         _, said = process.communicate(timeout=30)
-        waiting.close()
+        connection.close()
     assert process.returncode == 2, said
     assert "interrupted; what was there before is unchanged" in said
     assert "Traceback" not in said
     assert contents(tmp_path / "lockfiles") == before
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.endswith(".lock")) == ["lockfiles"]
-
-
-def test_a_closed_pipe_is_no_crash(pulled: Path, tmp_path: Path) -> None:
-    words = f"{sys.executable} -m envsync images --json | head -c 1"
-    done = subprocess.run(
-        ["bash", "-c", words], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.stderr == ""
-
-
-def test_the_interpreter_files_are_not_empty() -> None:
-    """What the archives of this module are made of is real."""
-    assert any(os.fspath(entry.path).endswith("lib/os.py") or "os.py" in entry.path for entry in interpreter_files())
-
-
-@pytest.mark.network
-def test_a_failed_build_is_left_out_and_says_why(tmp_path: Path) -> None:
-    project = tmp_path / "no-flux-capacitor-1.0"
-    project.mkdir()
-    (project / "pyproject.toml").write_text(
-        '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
-        '[project]\nname = "no-flux-capacitor"\nversion = "1.0"\n'
-    )
-    (project / "b.py").write_text("def build_wheel(*_): raise RuntimeError('no flux capacitor')\nbuild_sdist = None\n")
-    with tarfile.open(tmp_path / "no_flux_capacitor-1.0.tar.gz", "w:gz") as archive:
-        archive.add(project, "no-flux-capacitor-1.0")
-    write_lock(tmp_path / "lock", lock("no-flux-capacitor==1.0"))
-    links = {"UV_FIND_LINKS": str(tmp_path), "UV_CACHE_DIR": str(tmp_path / "cache")}
-    result = envsync("create", ".venv", "--image", "lock", "--python", BASE_PYTHON, cwd=tmp_path, **links)
-    assert result.status == 1, result.said
-    assert "- no-flux-capacitor 1.0: not there" in result.err
-    assert "its build failed: RuntimeError: no flux capacitor" in " ".join(result.err.split())
-    assert (tmp_path / ".venv").is_dir()

@@ -56,7 +56,7 @@ def test_what_pip_did_to_conda_packages_is_recorded(lock: Path) -> None:
 
 def test_no_credential_of_a_condarc_is_kept(lock: Path) -> None:
     for path in lock.iterdir():
-        assert b"secret" not in path.read_bytes(), path.name
+        assert b"secret" not in path.read_bytes().replace(b'"secrets":', b""), path.name
 
 
 def test_files_for_conda(lock: Path) -> None:
@@ -73,4 +73,4 @@ def test_files_for_conda(lock: Path) -> None:
 
 def test_a_lock_is_read_back_equal(lock: Path) -> None:
     found = read_lock(lock).snapshot
-    assert msgspec.to_builtins(found.schema) == 2
+    assert msgspec.to_builtins(found.schema) == 3

@@ -35,7 +35,8 @@ def pulled(folder: Path, name: str, method: str, *, conda: str = PRINTS, export:
         pytest.skip(str(error))
     result = envsync("pull", tag, "--method", method, cwd=folder)
     (snapshot,) = (folder / "lockfiles").rglob("snapshot.json")
-    assert b"secret" not in b"".join(path.read_bytes() for path in snapshot.parent.iterdir())
+    written = b"".join(path.read_bytes() for path in snapshot.parent.iterdir())
+    assert b"secret" not in written.replace(b'"secrets":', b"")  # which is a module of Python's own
     found = read_lock(snapshot.parent).snapshot.skipped
     assert {note.place for note in found} <= {"/opt/conda"}, result.said
     return result.status, [f"{note.subject}: {note.reason}" for note in found]

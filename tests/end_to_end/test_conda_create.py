@@ -20,7 +20,7 @@ from tests.imagekit.faulty import Answer, Script, on
 pytestmark = [pytest.mark.engine, pytest.mark.network]
 
 SITE = "lib/python3.9/site-packages"
-TWIN = f"{len(PACKAGES)} of {len(PACKAGES)} conda packages and 2 of 2 pip distributions identical"
+TWIN = f"{len(PACKAGES)} of {len(PACKAGES)} conda packages and 2 of 2 pip distributions as in the image"
 COUNT = len(PACKAGES) + 2
 
 
@@ -100,7 +100,7 @@ def test_the_twin_is_that_of_the_image(user: User, conda_channel_image: str) -> 
     """Its files are those in the image, but for the prefix in them."""
     made = user.create()
     assert made.status == 0, made.said
-    assert f"{TWIN} in .conda\n  Python 3.9.18; {COUNT} installed\n" in made.err
+    assert f"{TWIN}, in .conda\n  Python 3.9.18; {COUNT} installed\n" in made.err
     assert "not run: the post-link scripts of demo-hook (--backend conda runs them)\n" in made.err
     assert made.out == ".conda\n"
     assert user.diff() == []

@@ -43,6 +43,6 @@ def test_what_was_solved_is_fetched_and_counted(tmp_path: Path) -> None:
         user = {"HOME": str(tmp_path), "RATTLER_CACHE_DIR": str(tmp_path / "rattler")}
         result = envsync("create", "twin", "--channel", f"{served.url}/main", cwd=tmp_path, **user)
     count = len(PACKAGES) - 1
-    assert f"{count} of {count} conda packages as solved for {conda_subdir()} in twin\n" in result.err, result.said
+    assert f"{count} of {count} conda packages as solved for {conda_subdir()}, in twin\n" in result.err, result.said
     assert f"; {count} installed\n" in result.err
     assert result.status == 0

@@ -91,9 +91,12 @@ def facts(files: dict[str, bytes]) -> Any:
 
 
 def without_layers(document: Any) -> Any:
+    """Without layers and digests of files, which only reading tells."""
     for interpreter in document["interpreters"]:
+        interpreter.pop("standard_library", None)
         for distribution in interpreter.get("distributions", ()):
-            distribution.pop("layer", None)
+            for key in ("layer", "contents", "patched"):
+                distribution.pop(key, None)
     return document
 
 
