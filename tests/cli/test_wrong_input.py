@@ -274,3 +274,36 @@ def test_interruption_leaves_what_was_there(stop: signal.Signals, pulled: Path, 
     assert "Traceback" not in said
     assert contents(tmp_path / "lockfiles") == before
     assert sorted(p.name for p in tmp_path.iterdir() if not p.name.endswith(".lock")) == ["lockfiles"]
+
+
+def test_a_closed_pipe_is_no_crash(pulled: Path, tmp_path: Path) -> None:
+    words = f"{sys.executable} -m envsync images --json | head -c 1"
+    done = subprocess.run(
+        ["bash", "-c", words], cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+
+
+def test_the_interpreter_files_are_not_empty() -> None:
+    """What the archives of this module are made of is real."""
+    assert any(os.fspath(entry.path).endswith("lib/os.py") or "os.py" in entry.path for entry in interpreter_files())
+
+
+@pytest.mark.network
+def test_a_failed_build_is_left_out_and_says_why(tmp_path: Path) -> None:
+    project = tmp_path / "no-flux-capacitor-1.0"
+    project.mkdir()
+    (project / "pyproject.toml").write_text(
+        '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
+        '[project]\nname = "no-flux-capacitor"\nversion = "1.0"\n'
+    )
+    (project / "b.py").write_text("def build_wheel(*_): raise RuntimeError('no flux capacitor')\nbuild_sdist = None\n")
+    with tarfile.open(tmp_path / "no_flux_capacitor-1.0.tar.gz", "w:gz") as archive:
+        archive.add(project, "no-flux-capacitor-1.0")
+    write_lock(tmp_path / "lock", lock("no-flux-capacitor==1.0"))
+    links = {"UV_FIND_LINKS": str(tmp_path), "UV_CACHE_DIR": str(tmp_path / "cache")}
+    result = envsync("create", ".venv", "--image", "lock", "--python", BASE_PYTHON, cwd=tmp_path, **links)
+    assert result.status == 1, result.said
+    assert "- no-flux-capacitor 1.0: not there" in result.err
+    assert "its build failed: RuntimeError: no flux capacitor" in " ".join(result.err.split())
+    assert (tmp_path / ".venv").is_dir()
