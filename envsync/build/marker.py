@@ -8,9 +8,10 @@ from pathlib import Path
 import msgspec
 
 from envsync import __version__
-from envsync.build.plan import NotReproducible, Plan
+from envsync.build.plan import FromIndex, NotReproducible, Plan
 from envsync.errors import LockError, ReferenceSyntaxError
 from envsync.model import ImageSource, ListSource, Record, Snapshot
+from envsync.names import normalized
 from envsync.reference import Digest
 from envsync.writing import write_file
 
@@ -131,7 +132,13 @@ def found_lacking(old: Marker, lock_id: LockIdentity, plan: Plan, *, now: str = 
     ``now`` are the present circumstances: what was tried under others is worth another try.
     """
     known = old.not_reproducible if old.lock.snapshot == lock_id.snapshot else ()
-    return tuple(one for one in known if one not in plan.not_reproducible and one.tried in ("", now))
+    # Of these an index, or the image, has said just now that they are there.
+    found = {normalized(p.name) for p in plan.makeable if not isinstance(p, FromIndex) or p.filename is not None}
+    return tuple(
+        one
+        for one in known
+        if one not in plan.not_reproducible and (one.tried == now if one.tried else normalized(one.name) not in found)
+    )
 
 
 def encode_marker(marker: Marker) -> bytes:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from envsync.lock.store import write_lock
 from envsync.model import SCHEMA_VERSION
+from tests.build.making import BASE_PYTHON, lock
 from tests.cli.archives import installed, write_archive
 from tests.end_to_end.program import Result, environment, envsync
 from tests.imagekit.archive import ImageSpec, write_oci_layout
+from tests.imagekit.demo import interpreter_files
 from tests.imagekit.layer import File
 
 SIX = installed("six", "1.16.0")
