@@ -92,7 +92,7 @@ def test_origins_become_versions_and_what_is_local_is_reported(
     assert inside
     for name in local | inside:
         assert any(line.startswith(f"{name}==") for line in constraints)
-    without = envsync("create", tmp_path / "without", cwd=folder)
+    without = envsync("create", tmp_path / "env", cwd=folder)
     assert without.status == 1, without.said
     assert f"- {LEGACY} 1.3: not there" in without.err
     assert "no index that is configured here has it; not repacked from the image" in " ".join(without.err.split())
