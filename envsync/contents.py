@@ -55,7 +55,7 @@ def installed_path(recorded: str, info: str, generated: Collection[str] = ()) ->
         generated: names of the scripts of entry points, see :func:`is_generated`.
     """
     parts = recorded.split("/")
-    if recorded.endswith((".pyc", ".pyo")) or "__pycache__" in parts or "" in parts[:1]:
+    if "__pycache__" in parts or "" in parts[:1]:
         return None
     if parts[0] == info and len(parts) == 2 and parts[1] in INSTALLERS_OWN:
         return None
@@ -108,6 +108,11 @@ def _header(path: str) -> str:
     """The name that headers of a distribution lie under is spelt as whoever installed it spelt it."""
     _, name, *rest = path.split("/", 2)
     return "/".join(("include", normalized(name) if rest else name, *rest))
+
+
+def without_compiled(paths: Collection[str]) -> frozenset[str]:
+    """Those that are not the bytecode of another one, as Python 2 writes it; without its source it is what runs."""
+    return frozenset(p for p in paths if not (p.endswith((".pyc", ".pyo")) and p[:-1] in paths))
 
 
 def is_generated(script: str, generated: Collection[str]) -> bool:

@@ -75,7 +75,7 @@ def _split(pattern: str) -> tuple[str, str]:
 def is_hashed(path: str) -> bool:
     """Whether the digest of the file at ``path`` will be asked for: of a library of Python, or a script beside one."""
     if "/python" in path and _PYTHONS.search(path) is not None:
-        return not path.endswith(_COMPILED)
+        return not (path.endswith(_COMPILED) and ("/__pycache__/" in path or "/config-" in path))
     return "/bin/" in path and not path.startswith(_OF_THE_SYSTEM)
 
 

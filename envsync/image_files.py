@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import PurePosixPath
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from msgspec.structs import replace
@@ -135,10 +136,17 @@ def _another(reference: Reference, source: ImageSource) -> ImageError:
 
 
 def _extract(tree: Rootfs, paths: Sequence[PurePosixPath], sink: Callable[[PurePosixPath, BinaryIO], None]) -> None:
-    def give(path: str, pieces: Iterator[memoryview]) -> None:
-        sink(PurePosixPath(path), cast("BinaryIO", io.BufferedReader(_Pieces(pieces))))
-        for _ in pieces:
-            pass
+    def give(found: tuple[str, ...], pieces: Iterator[memoryview]) -> None:
+        if len(found) == 1:
+            sink(PurePosixPath(found[0]), cast("BinaryIO", io.BufferedReader(_Pieces(pieces))))
+            for _ in pieces:
+                pass
+            return
+        with TemporaryFile() as kept:
+            kept.writelines(pieces)
+            for path in found:
+                kept.seek(0)
+                sink(PurePosixPath(path), cast("BinaryIO", kept))
 
     tree.extract(map(str, paths), give)
 

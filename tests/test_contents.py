@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envsync.contents import digest_of, installed_path, is_generated, normal_script, wheel_path
+from envsync.contents import digest_of, installed_path, is_generated, normal_script, wheel_path, without_compiled
 
 INFO = "foo_bar-1.0.dist-info"
 DATA = "foo_bar-1.0.data"
@@ -19,7 +19,7 @@ DATA = "foo_bar-1.0.data"
     [
         ("foo/__init__.py", "foo/__init__.py"),
         ("foo/__pycache__/__init__.cpython-39.pyc", None),
-        ("foo/old.pyc", None),
+        ("foo/old.pyc", "foo/old.pyc"),
         (f"{INFO}/METADATA", f"{INFO}/METADATA"),
         (f"{INFO}/licenses/RECORD", f"{INFO}/licenses/RECORD"),
         (f"{INFO}/RECORD", None),
@@ -102,3 +102,7 @@ def test_a_digest_does_not_depend_on_the_order(files: dict[str, bytes]) -> None:
 def test_a_normal_path_stays_inside(path: str) -> None:
     for found in (installed_path(path, INFO), wheel_path(path, "foo", DATA)):
         assert found is None or (not found.startswith("/") and ".." not in found.split("/"))
+
+
+def test_bytecode_counts_only_without_its_source() -> None:
+    assert without_compiled(["a.py", "a.pyc", "b.pyc", "c.pyo", "c.py"]) == {"a.py", "b.pyc", "c.py"}

@@ -16,6 +16,7 @@ from envsync.build.as_of import as_of
 from envsync.build.choose import Prefer, Sources, Target
 from envsync.build.interpreter import LocalPython
 from envsync.build.known_builds import known_builds
+from envsync.build.plan import FromIndex, part_by_origin
 from envsync.catalog.libc import find_libc
 from envsync.exact.wheelhouse import Wheelhouse
 from envsync.files import HostTree
@@ -50,7 +51,9 @@ def sources_for(lock: Snapshot, python: LocalPython, supply: Supply) -> Sources:
     pins: dict[Pin, str] = {}
     for distribution in lock.distributions:
         from_image = distribution.wheel is not None and supply.wheelhouse.find(distribution.wheel) is not None
-        if distribution.conda is None and not (supply.prefer == "image" and from_image):
+        # The name of what came from a folder or a VCS is told to no index.
+        may_be_there = distribution.conda is None and isinstance(part_by_origin(distribution), FromIndex)
+        if may_be_there and not (supply.prefer == "image" and from_image):
             pin = Pin(name=distribution.name, version=distribution.version)
             pins[pin] = normalized(distribution.name)
     answers = {}

@@ -90,7 +90,9 @@ class _UvSteps:
             failed = self._exactly(others, _until(dated))
             if failed is not None or not own:
                 return failed
-            links = ["--no-deps", "--no-index", *self._anew, *self._among_others, *_find_links(own)]
+            again = {normalized(part.name) for part in own} & self._request.stale
+            anew = [word for name in sorted(again) for word in ("--reinstall-package", name)]
+            links = ["--no-deps", "--no-index", *anew, *self._anew, *self._among_others, *_find_links(own)]
             lines = [part.requirement for part in own]
             return _failed(_with_requirements(self._request, "install", links, lines), "uv pip install")
         return self._exactly(own, ["--no-index", *_find_links(own)])
@@ -106,6 +108,8 @@ class _UvSteps:
 
     def alone(self, part: Installable, dated: Dated, tools: Path | None) -> Failed | None:
         options = ["--no-deps", *self._among_others, *self._anew, *_find_links([part])]
+        if isinstance(part, FromImage):
+            options.append("--no-index")
         lines = [part.requirement]
         if tools is None:
             options += _until(dated)
@@ -206,6 +210,7 @@ def _with_requirements(
     with path.open("x", encoding="utf-8") as stream:
         stream.writelines(f"{line}\n" for line in lines)
     common: list[str | Path] = ["--python", request.env / "bin" / "python", "--no-progress"]
+    common += [option for option in _indexes()[1] if option not in options]
     if request.offline:
         common.append("--offline")
     if verb != "compile":
@@ -232,7 +237,7 @@ def _uv(
         check_is_environment(request.env)
     try:
         command = [find_uv_bin(), *words]
-        environment = tool_environment()
+        environment = {**tool_environment(), **_indexes()[0]}
         if modules is not None:
             environment["PYTHONPATH"] = str(modules)
         return run(command, timeout=timeout, env=environment, check=False, on_line=tell, tied=True)
@@ -243,11 +248,13 @@ def _uv(
 
 
 @cache
-def _indexes() -> dict[str, str]:
-    """Where uv's own settings name no index, pip's do: those that were asked are those that files come from."""
-    from envsync.index import load_settings, uv_environment
+def _indexes() -> tuple[dict[str, str], list[str]]:
+    """Variables and options: where uv's own settings name no index, pip's do, which are those that were asked."""
+    from envsync.index import load_settings
+    from envsync.index.settings import uv_environment, uv_options
 
-    return uv_environment(load_settings(os.environ, Path.home()))
+    settings = load_settings(os.environ, Path.home())
+    return uv_environment(settings), uv_options(settings)
 
 
 def _events(text: str, count: int) -> tuple[Event, ...]:

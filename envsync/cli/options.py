@@ -179,8 +179,10 @@ def open_wheelhouse(shared: Path | None) -> Wheelhouse:
 def open_indexes() -> Indexes:
     """The user's package indexes."""
     from envsync.index import Indexes, load_settings
+    from envsync.index.transport import Timeouts
 
-    return Indexes(load_settings(os.environ, Path.home()), cache=open_cache())
+    patience = Timeouts(connect=10, idle=15, total=300)
+    return Indexes(load_settings(os.environ, Path.home()), cache=open_cache(), timeouts=patience)
 
 
 def open_cache() -> Cache:

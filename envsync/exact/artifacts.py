@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envsync.errors import EnvsyncError
+from envsync.errors import EnvsyncError, UsageError, WheelhouseError
 from envsync.exact.complete import Completed
 from envsync.exact.listing import Contents, Place
 from envsync.exact.proof import Found, candidates, find_file
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 Which = Literal["missing", "all", "none"]
 
-_READERS = 8
-"""Wheels that are looked into at once: it is all waiting for the network."""
+
+_MOST_BYTES = 32 << 30
+"""Of all files that are repacked of one image."""
 
 
 class Artifacts(Struct, frozen=True, kw_only=True):
@@ -78,7 +79,13 @@ def with_artifacts(completed: Completed, tree: Rootfs, wanted: Artifacts) -> Sna
     reasons = {place_of(d): _reason(known[place_of(d)], one) for d, one in zip(own, found, strict=True)}
     releases = [d for d in own if not is_editable(d)]
     chosen = [known[place_of(d)] for d in releases if wanted.which == "all" or reasons[place_of(d)]]
-    made, skipped = _repack(chosen, reasons, snapshot, tree, wanted)
+    try:
+        made, skipped = _repack(chosen, reasons, snapshot, tree, wanted)
+    except WheelhouseError as error:
+        if wanted.which == "all" or wanted.wheelhouse.is_shared:
+            raise
+        wanted.note(f"no wheels were made: {error.message}")
+        made, skipped = {}, []
     distributions = tuple(
         replace(known.get(place_of(d), d), wheel=made.get(place_of(d))) for d in snapshot.python.distributions
     )
@@ -101,10 +108,18 @@ def place_of(distribution: Distribution) -> Place:
 
 
 def _look_up(own: Sequence[Distribution], contents: Mapping[Place, Contents], wanted: Artifacts) -> list[Found]:
-    """What the indexes have of each distribution."""
-    from concurrent.futures import ThreadPoolExecutor
+    """What the indexes have of each distribution; settings that cannot be used are told, and cost only that."""
+    try:
+        return _asked(own, contents, wanted)
+    except UsageError as error:
+        wanted.note(f"no index is asked: {error.message}")
+        return [Found(reason="no index could be asked") for _ in own]
 
+
+def _asked(own: Sequence[Distribution], contents: Mapping[Place, Contents], wanted: Artifacts) -> list[Found]:
+    """What the indexes have of each distribution."""
     from envsync.index import Pin
+    from envsync.index.threads import concurrently
 
     with wanted.indexes() as indexes:
         asked = [d for d in own if d.origin is None]
@@ -124,8 +139,7 @@ def _look_up(own: Sequence[Distribution], contents: Mapping[Place, Contents], wa
             return find_file(distribution, contents.get(place_of(distribution)), wheels, indexes.members)
 
         wanted.step(f"comparing {len(asked)} distributions with the index's files")
-        with ThreadPoolExecutor(_READERS, "proof") as pool:
-            return list(pool.map(find, own))
+        return concurrently(find, own)
 
 
 def _files(answer: Listed | Unanswered) -> tuple[ListedFile, ...] | str:
@@ -160,12 +174,19 @@ def _repack(
     wanted.step(f"repacking {len(chosen)} distributions from the image")
     skipped: list[Skipped] = []
     listed: list[tuple[Distribution, Files]] = []
+    room = _MOST_BYTES
     tree.prefetch(path for distribution in chosen for path in small_files(distribution, snapshot.python, tree))
     for distribution in chosen:
         try:
-            listed.append((distribution, files_of(distribution, snapshot.python, tree)))
+            files = files_of(distribution, snapshot.python, tree)
         except RepackError as error:
             skipped.append(_skipped(distribution, error))
+            continue
+        room -= sum(file.size for file in files.files)
+        if room < 0:
+            skipped.append(_skipped(distribution, RepackError("all of them together are larger than any honest image")))
+            continue
+        listed.append((distribution, files))
     made: dict[Place, ImageWheel] = {}
     image = snapshot.source if isinstance(snapshot.source, ImageSource) else None
     with wanted.wheelhouse.workspace() as folder:
@@ -207,11 +228,11 @@ class Spool:
         self._tree = tree
         self._places: dict[str, Path] = {}
 
-        def take(path: str, pieces: Iterable[memoryview]) -> None:
+        def take(paths: tuple[str, ...], pieces: Iterable[memoryview]) -> None:
             place = folder / str(len(self._places))
             with place.open("xb") as stream:
                 stream.writelines(pieces)
-            self._places[path] = place
+            self._places.update(dict.fromkeys(paths, place))
 
         tree.extract(map(str, paths), take)
 

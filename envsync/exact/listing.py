@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from envsync.contents import digest_of, installed_path
+from envsync.contents import digest_of, installed_path, without_compiled
 from envsync.errors import EnvsyncError
 from envsync.files import FileReadError, FileTree
 from envsync.model import Distribution
@@ -101,7 +101,8 @@ def list_files(tree: FileTree, distribution: Distribution) -> tuple[ListedFile, 
         path = posixpath.normpath(path) if ".." in path else path
         digest = decoded(entry.digest) if entry.algorithm == "sha256" and entry.digest else None
         found[normal] = ListedFile(normal, path, digest)
-    return tuple(found.values())
+    kept = without_compiled(found.keys())
+    return tuple(file for normal, file in found.items() if normal in kept)
 
 
 def decoded(digest: str) -> bytes | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from envsync.contents import wheel_path
+from envsync.contents import wheel_path, without_compiled
 from envsync.errors import EnvsyncError
 from envsync.exact.listing import Contents, decoded, entry_point_scripts
 from envsync.model import Distribution, IndexFile
@@ -153,7 +153,8 @@ def recorded_contents(distribution: Distribution, members: Mapping[str, bytes]) 
         if digest is None:
             raise RecordError(f"RECORD of the wheel: no SHA-256 of {entry.path}")
         found[normal] = digest
-    return found
+    kept = without_compiled(found.keys())
+    return {path: digest for path, digest in found.items() if path in kept}
 
 
 def _is_record(name: str) -> bool:

@@ -24,6 +24,11 @@ class Wheelhouse:
         self._kept = kept
         self._shared = shared
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether somebody named a folder for them."""
+        return self._shared is not None
+
     def find(self, wheel: ImageWheel) -> Path | None:
         """The wheel with this hash; ``None`` where it is not at hand. Who installs it compares its hash once more."""
         places = [self._place(wheel.filename, wheel.sha256)]

@@ -9,4 +9,3 @@ from envsync.index.client import Pin as Pin
 from envsync.index.client import Unanswered as Unanswered
 from envsync.index.page import IndexFile as IndexFile
 from envsync.index.settings import load_settings as load_settings
-from envsync.index.settings import uv_environment as uv_environment

@@ -10,6 +10,7 @@ import random
 import ssl
 import time
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from threading import Event, Lock
@@ -30,6 +31,9 @@ from envsync.index.credentials import Credentials
 from envsync.redaction import printable
 
 TRIES = 4
+_SILENT = 6
+"""Tries without any answer of a host, after which nobody tries again."""
+_NEVER = 1 << 60
 LONGEST_PAUSE = 30.0
 """Seconds that an index may ask to wait."""
 
@@ -121,6 +125,8 @@ class Transport:
         self._stopped = Event()
         self._end = time.monotonic() + timeouts.total
         self._lock = Lock()
+        self._unanswered: Counter[str] = Counter()
+        """By host: tries without an answer, as long as there was none at all."""
         self.requests = 0
         self.received = 0
 
@@ -139,8 +145,10 @@ class Transport:
         number = 1
         while True:
             wanted: float | None = None
+            place = urlsplit(url).netloc
             try:
                 answer = self._answer(url, headers)
+                self._unanswered[place] = -_NEVER
                 if answer.status not in _PASSING or number == TRIES:
                     return self._received(answer, receive)
                 pause = _asked_to_wait(answer)
@@ -149,7 +157,9 @@ class Transport:
                 wanted = pause
                 answer.close()
             except _PassingError as error:
-                if number == TRIES or self._stopped.is_set():
+                self._unanswered[place] += 1
+                # A host that never said anything to anybody is not waited for once more by each of a hundred.
+                if number == TRIES or self._stopped.is_set() or self._unanswered[place] >= _SILENT:
                     raise error.told from error
             self._pause(number, wanted, url)
             number += 1

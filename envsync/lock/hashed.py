@@ -56,6 +56,10 @@ def render_hashed(snapshot: Snapshot) -> str:
         if file is None or filename != file.filename or sha256 != file.sha256:
             own += 1
             pinned.append(f"# repacked from the image: {printable(filename)}")
+        elif distribution.patched:
+            pinned.append(
+                f"# not quite the image's, where it is patched: {printable(', '.join(distribution.patched[:3]))}"
+            )
         elif file.proof == "inferred":
             pinned.append(f"# inferred from its tags, not proved: {printable(filename)}")
         pinned.append(f"{line} \\\n    --hash=sha256:{sha256}")

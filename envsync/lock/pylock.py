@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -32,11 +33,11 @@ def render_pylock(snapshot: Snapshot) -> str:
             packages.append(package)
         else:
             absent.append(f"{distribution.name}=={distribution.version}")
-    minor = ".".join(snapshot.python.version.split(".")[:2])
+    minor = re.match(r"[0-9]+\.[0-9]+", snapshot.python.version)
     lock = Pylock(
         lock_version=Version("1.0"),
         created_by="envsync",
-        requires_python=SpecifierSet(f"=={minor}.*"),
+        requires_python=SpecifierSet(f"=={minor[0]}.*") if minor is not None else None,
         packages=packages,
         tool={"envsync": {"absent": absent}} if absent else None,
     )

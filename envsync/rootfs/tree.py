@@ -32,8 +32,8 @@ Fetch = Callable[[int, list[Node]], dict[int, bytes]]
 Stream = Callable[[int, list[Node], Callable[[int, Iterator[memoryview]], None]], None]
 """The same for contents of any size: a function takes each file's offset and pieces, in the order of the layer."""
 
-Sink = Callable[[str, Iterator[memoryview]], None]
-"""Takes the contents of the file at an absolute path, piece by piece, each valid until the next one is asked for."""
+Sink = Callable[[tuple[str, ...], Iterator[memoryview]], None]
+"""Takes the contents of the file that one or more absolute paths lead to, in pieces that are valid until the next."""
 
 
 _OF_NOTHING = hashlib.sha256(b"").digest()
@@ -163,25 +163,19 @@ class Rootfs:
             CorruptImageError: a layer is no longer what it was.
         """
         wanted: dict[int, dict[int, tuple[Node, list[str]]]] = {}
-        for path in paths:
+        for path in dict.fromkeys(paths):
             found = self._resolve(path)
             if found is None or found[1].kind != "file":
                 continue
             node = found[1]
             if not node.size:
-                sink(path, iter(()))
+                sink((path,), iter(()))
                 continue
             wanted.setdefault(node.layer, {}).setdefault(node.offset, (node, []))[1].append(path)
         for number, files in wanted.items():
 
             def give(offset: int, pieces: Iterator[memoryview], files: _Files = files) -> None:
-                first, *others = files[offset][1]
-                if not others:
-                    sink(first, pieces)
-                    return
-                data = [bytes(piece) for piece in pieces]  # links to one file: small ones
-                for path in (first, *others):
-                    sink(path, map(memoryview, data))
+                sink(tuple(files[offset][1]), pieces)
 
             self._stream(number, [node for node, _ in files.values()], give)
 
@@ -206,9 +200,10 @@ class Rootfs:
             else:
                 missing.append(path)
 
-        def hash_one(path: str, pieces: Iterator[memoryview]) -> None:
-            info = self.stat(PurePosixPath(path))
-            found[path] = digest_of_pieces(pieces, path, info.size if info else 0)
+        def hash_one(paths: tuple[str, ...], pieces: Iterator[memoryview]) -> None:
+            info = self.stat(PurePosixPath(paths[0]))
+            digest = digest_of_pieces(pieces, paths[0], info.size if info else 0)
+            found.update(dict.fromkeys(paths, digest))
 
         self.extract(missing, hash_one)
         return found
