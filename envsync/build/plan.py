@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Literal
 
 from msgspec import Struct
 
+from envsync.instants import parse_instant
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, Origin, Snapshot, VcsOrigin
 from envsync.names import NAME, normalized, pep440, refuse_injection, unsafe
 from envsync.redaction import printable
@@ -128,6 +130,12 @@ class Plan(Struct, frozen=True, kw_only=True):
         """What is to be installed, but for what no index turned out to have."""
         absent = {normalized(one.name) for one in lacking}
         return tuple(part for part in self.makeable if normalized(part.name) not in absent)
+
+    @property
+    def as_of(self) -> datetime | None:
+        """As of when its sdists are to be built; ``None``: there are none, or with what there is today."""
+        dates = (part.as_of for part in self.parts if isinstance(part, FromIndex) and part.as_of is not None)
+        return parse_instant(next(dates, ""))
 
     @property
     def not_reproducible(self) -> tuple[NotReproducible, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache, partial
@@ -26,7 +26,7 @@ from envsync.names import normalized
 from envsync.reference import Platform
 
 if TYPE_CHECKING:
-    from envsync.index import Indexes, IndexFile
+    from envsync.index import Indexes, IndexFile, Listed, Unanswered
 
 
 class Supply(Struct, frozen=True, kw_only=True):
@@ -60,7 +60,7 @@ def sources_for(lock: Snapshot, python: LocalPython, supply: Supply) -> Sources:
     if pins:
         with supply.indexes() as indexes:
             answers = {pins[pin]: answer for pin, answer in indexes.find(pins).items()}
-    moment = date_of(lock, supply)
+    moment = date_of(lock, supply) or as_of(lock, _released(answers.values()))
     return Sources(
         target=target,
         prefer=supply.prefer,
@@ -84,6 +84,17 @@ def date_of(lock: Snapshot, supply: Supply) -> datetime | None:
     """As of when sdists are built: as chosen, else when the image was made."""
     uploaded = (d.file.uploaded for d in lock.distributions if d.file is not None and d.file.uploaded)
     return supply.as_of or as_of(lock, uploaded)
+
+
+def _released(answers: Iterable[Listed | Unanswered]) -> Iterator[str]:
+    """When each version came out: of a published list, which has no date, nothing else tells how old it is."""
+    from envsync.index import Listed
+
+    for answer in answers:
+        if isinstance(answer, Listed):
+            first = min((file.upload_time for file in answer.files if file.upload_time), default=None)
+            if first is not None:
+                yield first
 
 
 def build_requires(name: str, version: str) -> tuple[str, ...]:

@@ -119,6 +119,8 @@ def create(
         python = _interpreter(lock, options, on_event)
         on_event(InterpreterFound(path=python.path, version=python.version, exact=python.exact))
         plan = make_plan(lock, options.chooser(python)) if options.chooser is not None else make_plan(lock)
+        if options.as_of is None:
+            options = msgspec.structs.replace(options, as_of=plan.as_of)
         lacking = plan.not_reproducible
         # An index that has nothing at all is another one than the user thinks.
         if lacking and (options.strict or (not plan.makeable and not all(part.editable for part in lacking))):
