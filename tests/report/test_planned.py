@@ -153,7 +153,8 @@ def test_figures_and_reasons() -> None:
         "  missing; 1 not comparable",
         "  - b 1.0 the same release with other bytes: changed here: b.py\\x1b[2J",
         "  - e 1.0 not comparable: nothing tells",
-        "standard library: 1 of 3 modules identical; 1 compiled ones from another build; other contents: os",
+        "standard library: 1 of 3 modules identical; 1 compiled ones of another build, or that find their",
+        "  libraries elsewhere; other contents: os",
     ]
 
 

@@ -201,7 +201,7 @@ def test_modules_of_another_name_that_begins_alike(tmp_path: Path) -> None:
         },
     )
     found = told(tree)
-    assert found.how == "top-level"
+    assert found.how == "name"
     assert targets(found) == ["six.cpython-39-x86_64-linux-gnu.so", "six.py", "six.pyi"]
     assert found.made["METADATA"] == PKG_INFO
 

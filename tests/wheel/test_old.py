@@ -133,7 +133,7 @@ def test_distutils(tmp_path: Path) -> None:
     )
     quietly(python, "setup.py", "-q", "install", cwd=source)
     wheel = repacked(python, "plain", tmp_path / "wheels")
-    assert (wheel.filename, wheel.how) == ("plain-1-py3-none-any.whl", "top-level")
+    assert (wheel.filename, wheel.how) == ("plain-1-py3-none-any.whl", "name")
     checked(wheel)
     second = venv(tmp_path / "second")
     uv_install(second, "--offline", wheel.path)
