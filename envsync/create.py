@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from envsync.drift.finding import Finding, Kind
     from envsync.exact.fidelity import Fidelity
     from envsync.lock.conda.platforms import ForPlatform
-    from envsync.model import CondaEnvironment
+    from envsync.model import CondaEnvironment, Snapshot
     from envsync.take import PullOptions
 
 Backend = Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"]
@@ -96,30 +96,26 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
     loading.start()
     built = make(target, (), on_event)
     loading.join()
-    inside, around = _compare(located, target, built)
+    actual, inside, around = _compare(located, target, built)
     damaged = tuple(finding for finding in inside if finding.kind in _DAMAGED)
     if damaged and choices.backend not in ("conda", "mamba", "micromamba"):
         on_event(_installed_anew(damaged))
         built = make(target, damaged, on_event)
-        inside, around = _compare(located, target, built)
+        actual, inside, around = _compare(located, target, built)
     conda = _for_this_machine(located)
-    fidelity = _measure(located, target, built)
+    fidelity = _measure(located, actual, built)
     return Created(
         located=located, target=target, built=built, python=inside, machine=around, fidelity=fidelity, conda=conda
     )
 
 
-def _measure(located: Located, target: Path, built: Built) -> Fidelity | None:
+def _measure(located: Located, actual: Snapshot, built: Built) -> Fidelity | None:
     """How many distributions are, by the contents of their files, those of the image."""
     from envsync.exact.fidelity import measure
-    from envsync.local import describe
 
-    lock = located.lock.snapshot
-    if not any(d.contents for d in lock.distributions):
-        return None
     parts = built.plan.parts if built.plan is not None else ()
     reasons = {str(normalized(part.name)): part.reason for part in (*parts, *built.not_reproducible)}
-    return measure(lock, describe(target), reasons=reasons, verify=True)
+    return measure(located.lock.snapshot, actual, reasons=reasons, verify=True)
 
 
 def _installed_anew(damaged: Sequence[Finding]) -> Note:
@@ -309,8 +305,8 @@ def _load_what_compares() -> None:
     import envsync.local  # noqa: F401
 
 
-def _compare(located: Located, target: Path, built: Built) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:
-    """What differs inside the environment, and around it."""
+def _compare(located: Located, target: Path, built: Built) -> tuple[Snapshot, tuple[Finding, ...], tuple[Finding, ...]]:
+    """The environment as it is, what differs inside it, and around it."""
     from envsync.drift.changes import find_changes
     from envsync.drift.compare import compare
     from envsync.drift.comparison import is_only_a_mirror
@@ -332,4 +328,4 @@ def _compare(located: Located, target: Path, built: Built) -> tuple[tuple[Findin
     lacking = tuple(finding for finding in inside if finding.kind in _OF_THE_MACHINE)
     # Of a client of the user's own: it records the mirror that it had a package from.
     differing = (f for f in inside if f.kind not in _OF_THE_MACHINE and not is_only_a_mirror(f))
-    return ranked((*differing, *changed, *modified)), ranked((*lacking, *around))
+    return actual, ranked((*differing, *changed, *modified)), ranked((*lacking, *around))

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envsync.build.plan import FromImage, FromIndex, FromUrl, NotReproducible, Part
+from envsync.build.plan import FromImage, FromIndex, NotReproducible, Part
 from envsync.exact.proof import tags_of
 from envsync.index import IndexFile, Listed, Unanswered
 from envsync.model import Distribution, ImageWheel
@@ -80,7 +80,7 @@ class Sources(Struct, frozen=True, kw_only=True):
             why = "a local project of the image" if isinstance(part, NotReproducible) else "its very files"
             chosen = replace(image, reason=distribution.wheel.reason if distribution.wheel else why)
         else:
-            chosen = self._with_nearest(distribution, part)
+            chosen = part
         if refusal and not isinstance(chosen, FromImage):
             chosen = replace(chosen, reason=f"{refusal}; {chosen.reason}" if chosen.reason else refusal)
         return chosen
@@ -201,15 +201,6 @@ class Sources(Struct, frozen=True, kw_only=True):
             if self._best(self.files_of(distribution.name, version)) is not None:
                 return version
         return None
-
-    def _with_nearest(self, distribution: Distribution, part: Part) -> Part:
-        if isinstance(part, FromUrl) or not isinstance(part, NotReproducible) or part.editable:
-            return part
-        answer = self.answers.get(normalized(distribution.name))
-        nearest = self._nearest(distribution, answer)
-        if nearest is None:
-            return part
-        return replace(part, nearest=f"{part.name}=={nearest}", risk=risk_of(distribution.version, nearest))
 
 
 def nearest_versions(version: str, others: Iterable[str]) -> list[str]:

@@ -67,10 +67,8 @@ class Steps(Protocol):
     def alone(self, part: Part, dated: Dated, tools: Path | None) -> Failed | None:
         """Add one; built, where it has to be, in isolation, or with ``tools`` and inside the environment."""
 
-    def fill(
-        self, folder: Path, requirements: Sequence[str], constraints: Sequence[str], dated: Dated
-    ) -> Failed | None:
-        """Put distributions, with what they depend on, into a folder of their own."""
+    def fill(self, folder: Path, requirements: Sequence[str], limits: Path, dated: Dated) -> Failed | None:
+        """Put distributions, with what they depend on, into a folder of their own; ``limits`` are constraints."""
 
 
 def install_all(
@@ -198,13 +196,20 @@ class _Installation:
         for _ in range(_MODULES):
             with TemporaryDirectory(prefix="envsync-build-") as folder:
                 tools = Path(folder)
-                filled = self._steps.fill(tools, requirements, constraints(present, requirements), dated)
+                filled = self._fill(tools, requirements, constraints(present, requirements), dated)
                 failed = filled or self._steps.alone(part, dated, tools)
             more = None if failed is None or filled else provider(missing_module(failed.output))
             if more is None or more in requirements:
                 break
             requirements.append(more)
         return _as_build(part, failed) if failed is not None and filled else failed
+
+    def _fill(self, folder: Path, requirements: Sequence[str], limits: Sequence[str], dated: Dated) -> Failed | None:
+        if not requirements:
+            return None
+        path = folder / "constraints.txt"
+        path.write_text("".join(f"{line}\n" for line in limits), encoding="utf-8")
+        return self._steps.fill(folder, requirements, path, dated)
 
     def _left_out(self, part: Part, failed: Failed) -> NotReproducible:
         return left_out(failed.failure, part, failed.output, tried=self._request.circumstances)

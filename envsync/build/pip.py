@@ -128,14 +128,8 @@ class _PipSteps:
         flags = [] if tools is None else ["--no-build-isolation"]
         return _failed(_try_pip_install(self._request, [part.requirement], *flags, modules=tools), "pip install")
 
-    def fill(
-        self, folder: Path, requirements: Sequence[str], constraints: Sequence[str], dated: Dated
-    ) -> Failed | None:
+    def fill(self, folder: Path, requirements: Sequence[str], limits: Path, dated: Dated) -> Failed | None:
         """Put distributions for this interpreter into a folder."""
-        if not requirements:
-            return None
-        limits = folder / "constraints.txt"
-        limits.write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
         options: list[str | Path] = ["--target", folder, "--constraint", limits, *requirements]
         return _failed(_run(self._request, [_python(self._request), "-m", "pip", "install", *options]), "pip install")
 

@@ -118,14 +118,8 @@ class _UvSteps:
         done = _with_requirements(self._request, "install", options, lines, modules=tools)
         return _failed(done, "uv pip install")
 
-    def fill(
-        self, folder: Path, requirements: Sequence[str], constraints: Sequence[str], dated: Dated
-    ) -> Failed | None:
+    def fill(self, folder: Path, requirements: Sequence[str], limits: Path, dated: Dated) -> Failed | None:
         """Put distributions for this interpreter into a folder."""
-        if not requirements:
-            return None
-        limits = folder / "constraints.txt"
-        limits.write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
         options = ["--target", str(folder), "--constraints", str(limits), *_until(dated)]
         return _failed(_with_requirements(self._request, "install", options, requirements), "uv pip install")
 
