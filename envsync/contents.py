@@ -14,6 +14,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 
+from envsync.model import Distribution
 from envsync.names import normalized
 from envsync.reference import Digest
 
@@ -38,6 +39,7 @@ INSTALLERS_OWN = frozenset(
 LONGEST_SCRIPT = 1 << 20
 """Bytes: what is larger and begins with ``#!`` is no script that an installer wrote the first line of."""
 
+_SCRIPTS = ("console_scripts", "gui_scripts")
 _SCRIPT_FOLDERS = ("bin/", "Scripts/")
 _HEADERS = re.compile(r"include/(?:site/)?python[0-9][0-9.]*[a-z]*/")
 _TRAMPOLINE = re.compile(rb"#!/bin/sh\n'''exec' [^\n]* \"\$0\" \"\$@\"\n' '''\n")
@@ -113,6 +115,11 @@ def _header(path: str) -> str:
 def without_compiled(paths: Collection[str]) -> frozenset[str]:
     """Those that are not the bytecode of another one, as Python 2 writes it; without its source it is what runs."""
     return frozenset(p for p in paths if not (p.endswith((".pyc", ".pyo")) and p[:-1] in paths))
+
+
+def entry_point_scripts(distribution: Distribution) -> frozenset[str]:
+    """Names of the scripts that installers make themselves."""
+    return frozenset(point.name for point in distribution.entry_points if point.group in _SCRIPTS)
 
 
 def is_generated(script: str, generated: Collection[str]) -> bool:

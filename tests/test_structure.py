@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "writing": {"errors"},
     "cache": {"cache_folders", "errors", "writing"},
     "cache_folders": {"writing"},
-    "contents": {"names", "reference"},
+    "contents": {"model", "names", "reference"},
     "elf": set(),
     "record": {"errors"},
     "standard_library": {"files"},

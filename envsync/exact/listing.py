@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from envsync.contents import digest_of, installed_path, without_compiled
+from envsync.contents import digest_of, entry_point_scripts, installed_path, without_compiled
 from envsync.errors import EnvsyncError
 from envsync.files import FileReadError, FileTree
 from envsync.model import Distribution
@@ -19,7 +19,6 @@ from envsync.reference import Digest
 _RECORD_LIMIT = 32 * 1024 * 1024
 _PATCHED = 20
 """Files that are named of a distribution that was changed after its installation."""
-_SCRIPTS = frozenset({"console_scripts", "gui_scripts"})
 
 Digests = Callable[[Iterable[str]], Mapping[str, bytes]]
 """SHA-256 of the regular files at absolute paths; those that are none are left out."""
@@ -70,11 +69,6 @@ class Contents(Struct, frozen=True, kw_only=True):
         was = self.recorded or {}
         changed = {path for path, digest in self.actual.items() if was.get(path, digest) != digest}
         return tuple(sorted(changed.union(self.missing)))
-
-
-def entry_point_scripts(distribution: Distribution) -> frozenset[str]:
-    """Names of the scripts that installers make themselves."""
-    return frozenset(point.name for point in distribution.entry_points if point.group in _SCRIPTS)
 
 
 def list_files(tree: FileTree, distribution: Distribution) -> tuple[ListedFile, ...]:

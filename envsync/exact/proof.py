@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from envsync.contents import wheel_path, without_compiled
+from envsync.contents import entry_point_scripts, wheel_path, without_compiled
 from envsync.errors import EnvsyncError
-from envsync.exact.listing import Contents, decoded, entry_point_scripts
+from envsync.exact.listing import Contents, decoded
 from envsync.model import Distribution, IndexFile
 from envsync.record import RecordError, parse_record
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from threading import Lock, Timer
@@ -14,7 +15,15 @@ from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
 from msgspec import Struct
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, ProxyManager, disable_warnings
+from urllib3 import (
+    BaseHTTPResponse,
+    HTTPConnectionPool,
+    HTTPSConnectionPool,
+    PoolManager,
+    ProxyManager,
+    Timeout,
+    disable_warnings,
+)
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import InsecureRequestWarning
 from urllib3.util import make_headers
@@ -149,6 +158,35 @@ class Connections:
             if key not in self._managers:
                 self._managers[key] = self._new(proxy, verify)
             return self._managers[key]
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        proxy: Proxy | None,
+        timeout: Timeout,
+        body: bytes | None = None,
+        verify: bool = True,
+    ) -> BaseHTTPResponse:
+        """One request, whose answer is read by the caller: nothing is tried again, followed or decoded.
+
+        Raises:
+            HTTPError, OSError, ValueError: there is no answer.
+            UsageError: see :meth:`manager`.
+        """
+        return self.manager(proxy, verify=verify).urlopen(
+            method,
+            url,
+            body=body,
+            headers=headers,
+            timeout=timeout,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+            decode_content=False,
+        )
 
     def _new(self, proxy: Proxy | None, verify: bool) -> PoolManager:
         context = self._context if verify else unverified()

@@ -229,15 +229,9 @@ class Transport:
         self._add(0)
         proxy = self._proxy(url)
         try:
-            return self._connections.manager(proxy, verify=not self._trusts(url)).urlopen(
-                "GET",
-                url,
-                headers=headers,
-                timeout=Timeout(connect=min(self._timeouts.connect, left), read=min(self._timeouts.idle, left)),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
+            timeout = Timeout(connect=min(self._timeouts.connect, left), read=min(self._timeouts.idle, left))
+            return self._connections.send(
+                "GET", url, headers=headers, proxy=proxy, timeout=timeout, verify=not self._trusts(url)
             )
         except (HTTPError, OSError, ValueError) as error:
             raise _fault(error, url, proxy) from error

@@ -11,14 +11,13 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from envsync.contents import INSTALLERS_OWN, is_generated
+from envsync.contents import INSTALLERS_OWN, entry_point_scripts, is_generated
 from envsync.model import Distribution, Interpreter
 from envsync.names import normalized
 
 _SITE = re.compile(r"(?P<prefix>.*)/lib(?:32|64)?/(?:python|pypy)[0-9.]*[a-z]*/(?:site|dist)-packages")
 _SIBLING = re.compile(r"lib(?:32|64)?/(?:python|pypy)[0-9.]*[a-z]*/(?:site|dist)-packages/")
 _HEADERS = re.compile(r"include/(?:site/)?(?:python|pypy)[0-9.]*[a-z]*/(?P<name>[^/]+)/(?P<rest>.+)")
-_COMMANDS = ("console_scripts", "gui_scripts")
 
 DIRECT_URL = "direct_url.json"
 """Kept: pip, uv and installer leave one that is in a wheel, unless they are given the wheel by its own path."""
@@ -53,7 +52,7 @@ class Layout(Struct, frozen=True, kw_only=True):
             name=distribution.name,
             info=info.name,
             stem=stem,
-            generated=frozenset(point.name for point in distribution.entry_points if point.group in _COMMANDS),
+            generated=entry_point_scripts(distribution),
         )
 
     def absolute(self, recorded: str) -> str:

@@ -212,17 +212,8 @@ class Transport:
         left = self._patience.left()
         proxy = proxy_for(url)
         try:
-            return self._connections.manager(proxy).urlopen(
-                method,
-                url,
-                body=body,
-                headers=headers,
-                timeout=Timeout(connect=min(self._timeouts.connect, left), read=min(self._timeouts.idle, left)),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
+            timeout = Timeout(connect=min(self._timeouts.connect, left), read=min(self._timeouts.idle, left))
+            return self._connections.send(method, url, headers=headers, proxy=proxy, timeout=timeout, body=body)
         except (HTTPError, OSError, ValueError) as error:
             raise self._fault(error, host(url), proxy) from error
 
