@@ -165,7 +165,9 @@ def _venv_maker(located: Located, choices: Choices) -> _Maker:
             damaged=names,
             as_of=date_of(lock, supply) if supply is not None else None,
             strict=choices.strict,
-            chooser=chooser(lock, supply, choices.pulling, on_event) if supply is not None else None,
+            chooser=chooser(lock, supply, choices.pulling, on_event, strict=choices.strict)
+            if supply is not None
+            else None,
         )
         return create(lock, target, options=chosen, lock_id=_identity(located), on_event=on_event)
 
@@ -213,7 +215,9 @@ def _conda_maker(located: Located, choices: Choices) -> _Maker:
             damaged=names,
             as_of=date_of(lock, supply) if supply is not None else None,
             strict=choices.strict,
-            chooser=chooser(lock, supply, choices.pulling, on_event) if supply is not None else None,
+            chooser=chooser(lock, supply, choices.pulling, on_event, strict=choices.strict)
+            if supply is not None
+            else None,
         )
         return create_conda(
             located.lock.snapshot, target, options=chosen, lock_id=_identity(located), on_event=on_event

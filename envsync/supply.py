@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from envsync.build.interpreter import LocalPython, NotHereError, find_interpreter
 from envsync.build.plan import Choose, Plan, make_plan
-from envsync.errors import EnvsyncError, UsageError
+from envsync.errors import BuildError, EnvsyncError, UsageError
+from envsync.exact.artifacts import is_editable
 from envsync.model import ImageSource, Snapshot
 
 if TYPE_CHECKING:
@@ -69,14 +70,24 @@ def _interpreter(lock: Snapshot, requested: str | None) -> LocalPython:
 
 
 def chooser(
-    lock: Snapshot, supply: Supply, pulling: PullOptions | None, on_event: Callable[[Event], None]
+    lock: Snapshot,
+    supply: Supply,
+    pulling: PullOptions | None,
+    on_event: Callable[[Event], None],
+    *,
+    strict: bool = False,
 ) -> Callable[[LocalPython], Choose]:
-    """Asks indexes, and the image for wheels that are not at hand, once the interpreter is known."""
+    """Asks indexes, and the image for wheels that are not at hand, once the interpreter is known.
+
+    ``strict``: that the image was asked for, and is out of reach, is a :class:`BuildError`.
+    """
     from envsync.build.events import Note
     from envsync.build.sources import sources_for
 
     def choose(python: LocalPython) -> Choose:
         known, problem = with_wheels(lock, supply, pulling, lambda text: on_event(Note(text=text)))
+        if problem is not None and strict and supply.prefer == "image":
+            raise BuildError(f"--from image: {problem}", hint="Without --strict the rest comes from elsewhere.")
         if problem is not None:
             on_event(Note(text=problem))
         sources = sources_for(known, python, supply)
@@ -97,7 +108,7 @@ def with_wheels(
     """
     own = [d for d in lock.distributions if d.conda is None]
     lost = [d for d in own if d.wheel is not None and supply.wheelhouse.find(d.wheel) is None]
-    wanted = [d for d in own if d.wheel is None] if supply.prefer == "image" else []
+    wanted = [d for d in own if d.wheel is None and not is_editable(d)] if supply.prefer == "image" else []
     if supply.prefer == "index" or not (lost or wanted):
         return lock, None
     source = lock.source
@@ -105,7 +116,9 @@ def with_wheels(
         return lock, "no image was seen, only a published list: it gives no wheels"
     if pulling is None:
         return lock, f"wheels of {len(lost) + len(wanted)} distributions are not at hand"
-    tell(f"wheels of {len(lost) + len(wanted)} distributions are not at hand: reading {source.reference} again")
+    keep = "; envsync pull IMAGE --wheels all keeps them in the lock" if wanted else ""
+    count = len(lost) + len(wanted)
+    tell(f"wheels of {count} distributions are not at hand: reading {source.reference} again{keep}")
     try:
         again = _read_again(source, lock, supply, pulling, all_of_them=bool(wanted))
     except EnvsyncError as error:

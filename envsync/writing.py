@@ -33,8 +33,10 @@ _placing: dict[Path, tuple[int, int]] = {}
 """Device and inode of each folder that this process put, or was about to put, in its place."""
 
 
-def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(target: Path, files: Mapping[str, bytes], *, kept: str | None = None) -> None:
     """Make ``target`` a folder of exactly ``files``; an existing folder is replaced in one step.
+
+    ``kept`` names a folder in it that stays as it is.
 
     Raises:
         WriteError: says which path cannot be written, and why.
@@ -42,7 +44,16 @@ def write_folder(target: Path, files: Mapping[str, bytes]) -> None:
     with staged_folder(target) as staging:
         for name, data in files.items():
             (staging / name).write_bytes(data)
+        if kept is not None and (target / kept).is_dir() and not (target / kept).is_symlink():
+            shutil.copytree(target / kept, staging / kept, copy_function=_linked)
         replace_folder(staging, target)
+
+
+def _linked(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # some file systems have no hard links
+        shutil.copy2(source, target)
 
 
 @contextmanager

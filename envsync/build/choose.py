@@ -57,8 +57,8 @@ class Sources(Struct, frozen=True, kw_only=True):
     prefer: Prefer = "auto"
     answers: Mapping[str, Listed | Unanswered] = {}
     """What the indexes said of each distribution's version, by normalised name; of what is absent, none was asked."""
-    files_of: Callable[[str, str], Sequence[IndexFile]] = lambda _name, _version: ()
-    """What the indexes have of a distribution's version, by name and version."""
+    files_of: Callable[[str, Sequence[str]], Mapping[str, Sequence[IndexFile]]] = lambda _name, _versions: {}
+    """What the indexes have of some versions of a distribution, by version."""
     image_wheel: Callable[[ImageWheel], Path | None] = lambda _wheel: None
     """Where a wheel repacked from the image lies."""
     build_requires: Callable[[str, str], tuple[str, ...]] = lambda _name, _version: ()
@@ -128,8 +128,8 @@ class Sources(Struct, frozen=True, kw_only=True):
         found = self._best(listed)
         if found is not None:
             return self._chosen(distribution, part, found)
-        if answer is None or (isinstance(answer, Unanswered) and not answer.absent):
-            return self._unasked(part, answer)
+        if (silence := _silence(answer)) is not None:
+            return replace(part, reason=silence)
         return self._nowhere(distribution, part, answer, lacking)
 
     def _is_refused(self, file: IndexFile) -> bool:
@@ -164,19 +164,14 @@ class Sources(Struct, frozen=True, kw_only=True):
         if not file.filename.endswith(".whl"):
             return "no wheel fits this machine"
         if known is not None and self.target.rank(known.filename) is None:
-            return f"the image's own, {known.filename}, is for another platform"
+            return f"the image's own, {known.filename}, is for another Python or platform"
         return "fits best; which file the image was made from is not known"
 
-    def _unasked(self, part: FromIndex, answer: Unanswered | None) -> Part:
-        if answer is None:
-            return part
-        return replace(part, reason=f"not looked up: {answer.reason}")
-
     def _nowhere(
-        self, distribution: Distribution, part: FromIndex, answer: Listed | Unanswered, lacking: str
+        self, distribution: Distribution, part: FromIndex, answer: Listed | Unanswered | None, lacking: str
     ) -> NotReproducible:
         place = f"from {part.place}; " if part.local_origin else ""
-        if isinstance(answer, Unanswered):
+        if not isinstance(answer, Listed):
             what = "no index that is configured here has it"
         elif part.hashes and answer.files:
             what = "no index that is configured here has the file with its hash, only others of that name and version"
@@ -188,7 +183,7 @@ class Sources(Struct, frozen=True, kw_only=True):
         return NotReproducible(
             name=part.name,
             version=part.version,
-            reason=f"{place}{what}; {lacking}",
+            reason=f"{place}{what}; {lacking or 'a wheel of the image would do, which --from index leaves out'}",
             nearest=f"{part.name}=={nearest}" if nearest else None,
             risk=risk_of(distribution.version, nearest) if nearest else "",
         )
@@ -197,10 +192,21 @@ class Sources(Struct, frozen=True, kw_only=True):
         """The nearest release of which something fits this machine."""
         if not isinstance(answer, Listed):
             return None
-        for version in nearest_versions(distribution.version, answer.other_versions)[:_LOOKED_AT]:
-            if self._best(self.files_of(distribution.name, version)) is not None:
-                return version
-        return None
+        versions = nearest_versions(distribution.version, answer.other_versions)[:_LOOKED_AT]
+        files = self.files_of(distribution.name, versions) if versions else {}
+        return next((version for version in versions if self._best(files.get(version, ())) is not None), None)
+
+
+def _silence(answer: Listed | Unanswered | None) -> str | None:
+    """Why it is not known what the indexes have; ``None``: it is. Empty: none was asked."""
+    match answer:
+        case None:
+            return ""
+        case Unanswered(absent=False, reason=reason):
+            return f"not looked up: {reason}"
+        case Listed(files=(), unanswered=(reason, *_)):
+            return f"not looked up everywhere: {reason}"
+    return None
 
 
 def nearest_versions(version: str, others: Iterable[str]) -> list[str]:

@@ -55,7 +55,8 @@ _HINTS: dict[Kind, str] = {
     "hash": "The file differs from the one that the lock names. Do not install it before you know why.",
     "network": "Check the network, proxy and index settings, then try again: what was fetched is kept in the cache.",
     "refused": "Check the credentials of that index or URL (.netrc, keyring, or the index settings of uv and pip).",
-    "vcs": "Check that git can reach that repository from here: git ls-remote URL.",
+    "vcs": "Check that git can reach that repository from here (git ls-remote URL), or take it from the image:"
+    " --from image.",
     "disk": "Free some space there, then try again.",
     "offline": "Run it once without --offline, so that the file comes into the cache.",
     "other": "The last lines of the output say more.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache, partial
@@ -72,12 +72,12 @@ def sources_for(lock: Snapshot, python: LocalPython, supply: Supply) -> Sources:
     )
 
 
-def _files_of(supply: Supply, name: str, version: str) -> tuple[IndexFile, ...]:
+def _files_of(supply: Supply, name: str, versions: Sequence[str]) -> dict[str, tuple[IndexFile, ...]]:
     from envsync.index import Listed, Pin
 
     with supply.indexes() as indexes:
-        (answer,) = indexes.find([Pin(name=name, version=version)]).values()
-    return answer.files if isinstance(answer, Listed) else ()
+        answers = indexes.find(Pin(name=name, version=version) for version in versions)
+    return {pin.version: answer.files for pin, answer in answers.items() if isinstance(answer, Listed)}
 
 
 def date_of(lock: Snapshot, supply: Supply) -> datetime | None:

@@ -35,7 +35,8 @@ def info(
 def clear() -> int:
     """Remove all that the cache holds.
 
-    Only files that envsync made are removed. What is missing is learnt again when it is needed.
+    Only files that envsync made are removed. What is missing is learnt again when it is needed; environments on an
+    interpreter that was placed here have to be made again, by envsync create.
     """
     from envsync.report.cache import size_text
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from envsync.contents import MARKER
 from envsync.drift import fixes
 from envsync.drift.finding import Finding, NotCompared, ranked, shown
 from envsync.drift.hashing import Hashed, hash_file, hash_files
@@ -220,8 +221,15 @@ def _finding(check: _Check, environment: str) -> Finding:
             if check.missing
             else "It runs code that is not what was installed."
         ),
-        fix=fixes.reinstall_distribution(check.distribution, environment),
+        fix=_fix(check.distribution, environment),
     )
+
+
+def _fix(distribution: Distribution, environment: str) -> str | None:
+    """Of what was repacked from an image no index has the files: what it has of that name are others."""
+    if distribution.metadata is not None and Path(distribution.metadata / MARKER).is_file():
+        return f"envsync create {fixes.quoted(environment)}"
+    return fixes.reinstall_distribution(distribution, environment)
 
 
 def _groups(check: _Check) -> Iterator[tuple[str, list[str]]]:

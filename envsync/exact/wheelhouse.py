@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from envsync.errors import WheelhouseError
 from envsync.model import ImageWheel
-from envsync.writing import temporary_name
+from envsync.writing import temporary_name, write_file
+
+LINKS = "links.html"
+"""A page in the shared folder that names its wheels with their hashes, as pip takes it for ``--find-links``."""
 
 _CHUNK = 1 << 20
+_LINK = re.compile(r"#sha256=([0-9a-f]{64})\">([A-Za-z0-9_.!+-]+\.whl)</a>")
 
 
 class Wheelhouse:
@@ -95,8 +101,10 @@ class Wheelhouse:
             return None
         target = self._shared / path.name
         if target.is_file():
-            same = sha256_of(target) == sha256
-            return None if same else f"{target} has other contents and is left as it is"
+            if sha256_of(target) != sha256:
+                return f"{target} has other contents and is left as it is"
+            self._list(path.name, sha256)
+            return None
         self._shared.mkdir(parents=True, exist_ok=True)
         temporary = self._shared / temporary_name(path.name)
         try:
@@ -104,7 +112,23 @@ class Wheelhouse:
             os.replace(temporary, target)  # noqa: PTH105 - as the rest of this
         finally:
             temporary.unlink(missing_ok=True)
+        self._list(path.name, sha256)
         return None
+
+    def _list(self, filename: str, sha256: str) -> None:
+        """Name a wheel of the shared folder, with its hash, on a page of links there.
+
+        pip knows no hash of what merely lies in a folder, and would take the file of that version which an index has.
+        """
+        assert self._shared is not None  # noqa: S101 - the callers looked
+        page = self._shared / LINKS
+        text = page.read_text(encoding="utf-8") if page.is_file() else ""
+        known = {name: digest for digest, name in _LINK.findall(text) if (self._shared / name).is_file()}
+        if known.get(filename) == sha256:
+            return
+        known[filename] = sha256
+        lines = [f'<a href="{quote(name)}#sha256={digest}">{name}</a><br>' for name, digest in sorted(known.items())]
+        write_file(page, "\n".join(["<!DOCTYPE html>", *lines, ""]).encode())
 
 
 def sha256_of(path: Path) -> str:

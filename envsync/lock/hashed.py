@@ -9,7 +9,7 @@ import msgspec
 
 from envsync.catalog.freeze import freeze_line
 from envsync.lock.requirements import header, safe_requirement
-from envsync.model import Distribution, Snapshot
+from envsync.model import Distribution, ImageSource, Snapshot
 from envsync.redaction import printable
 
 WHEELS = "wheels"
@@ -67,12 +67,15 @@ def render_hashed(snapshot: Snapshot) -> str:
 
 
 def _how(snapshot: Snapshot, own: int) -> list[str]:
-    find = f" --find-links {WHEELS}" if own else ""
+    find = f" --find-links {WHEELS}/links.html" if own else ""
     lines = [
         f"# The very files, for Python {printable(snapshot.python.version)} on {snapshot.platform}:",
         f"#     pip install --require-hashes --no-deps{find} -r requirements.lock",
     ]
     if own:
-        count = f"{own} wheel{'s are' if own > 1 else ' is'} repacked from the image, put there by:"
-        lines += [f"# {count} envsync pull --wheelhouse {WHEELS}"]
+        image = printable(snapshot.source.reference) if isinstance(snapshot.source, ImageSource) else "IMAGE"
+        lines += [
+            f"# {own} wheel{'s are' if own > 1 else ' is'} repacked from the image, put in this lock's folder by:",
+            f"#     envsync pull {image} --wheelhouse LOCK/{WHEELS}",
+        ]
     return lines

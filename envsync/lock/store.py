@@ -14,7 +14,7 @@ from envsync.lock.codec import decode_snapshot, encode_snapshot
 from envsync.lock.conda.conda_lock import render_conda_lock
 from envsync.lock.conda.environment_yml import render_environment, render_nobuild
 from envsync.lock.conda.explicit import render_explicit, render_solved, solved_file
-from envsync.lock.hashed import has_artifacts, render_hashed
+from envsync.lock.hashed import WHEELS, has_artifacts, render_hashed
 from envsync.lock.pylock import render_pylock
 from envsync.lock.requirements import header, render_constraints, render_os_packages, render_requirements
 from envsync.model import (
@@ -119,7 +119,9 @@ def write_lock(path: Path, snapshot: Snapshot) -> Written:
     discard_leftovers(path)
     previous: Snapshot | None = None
     if path.exists():
-        if not (path / SNAPSHOT).is_file() and (not path.is_dir() or any(path.iterdir())):
+        if not (path / SNAPSHOT).is_file() and (
+            not path.is_dir() or any(entry.name != WHEELS for entry in path.iterdir())
+        ):
             raise LockError(
                 f"{path}: is there already and is no lock of envsync's", hint="Move it, or use --lockfiles."
             )
@@ -129,7 +131,7 @@ def write_lock(path: Path, snapshot: Snapshot) -> Written:
     said = previous is not None and not says_more(snapshot, previous) and _chosen(snapshot) == _chosen(previous)
     if previous is not None and said and not edited_files(path, previous):
         return Written(path=path, status="unchanged", previous=previous)
-    write_folder(path, render_lock(snapshot))
+    write_folder(path, render_lock(snapshot), kept=WHEELS)
     return Written(path=path, status="replaced" if previous else "new", previous=previous)
 
 

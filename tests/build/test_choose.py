@@ -65,7 +65,7 @@ def choose(
         image_wheel=lambda wheel: Path("/cache") / wheel.filename if at_hand else None,
         build_requires=lambda name, _version: ("numpy",) if name == "a" else (),
         as_of="2019-07-16T00:00:00Z",
-        files_of=lambda _name, _version: fitting.files if fitting is not None else (),
+        files_of=lambda _name, versions: dict.fromkeys(versions, fitting.files if fitting is not None else ()),
     )
     return sources.choose(one, part_by_origin(one))
 
@@ -121,7 +121,7 @@ def test_another_platform_gets_another_wheel() -> None:
     part = choose(distribution("a", file=locked(FOREIGN)), listed(FOREIGN, PURE, COMPILED, SDIST))
     assert isinstance(part, FromIndex)
     assert (part.filename, part.proof) == (COMPILED, "chosen")
-    assert part.reason == f"the image's own, {FOREIGN}, is for another platform"
+    assert part.reason == f"the image's own, {FOREIGN}, is for another Python or platform"
 
 
 def test_an_sdist_is_built_as_of_the_date_with_what_it_is_known_to_need() -> None:

@@ -47,7 +47,8 @@ def test_what_is_at_hand_is_shared_later(tmp_path: Path) -> None:
     house = Wheelhouse(tmp_path / "kept", tmp_path / "shared")
     assert house.share(WHEEL) is None
     assert (tmp_path / "shared" / WHEEL.filename).read_bytes() == DATA
-    assert [path.name for path in (tmp_path / "shared").iterdir()] == [WHEEL.filename]
+    assert sorted(path.name for path in (tmp_path / "shared").iterdir()) == sorted([WHEEL.filename, "links.html"])
+    assert f'href="{WHEEL.filename}#sha256={SHA}"' in (tmp_path / "shared" / "links.html").read_text()
 
 
 def test_a_wheel_that_was_cut_off_is_not_found(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 from packaging.pylock import Pylock
 
 from envsync.errors import LockError, UnsafeValueError
 from envsync.lock.codec import decode_snapshot, encode_snapshot
-from envsync.lock.hashed import artifact, has_artifacts, render_hashed
+from envsync.lock.hashed import WHEELS, artifact, has_artifacts, render_hashed
 from envsync.lock.pylock import render_pylock
+from envsync.lock.store import write_lock
 from envsync.model import ArchiveOrigin, ImageWheel, IndexFile, VcsOrigin
 from tests.factory import distribution, snapshot
 
@@ -46,8 +48,9 @@ def test_requirements_with_hashes() -> None:
     )
     assert render_hashed(snapshot(SIX, GONE, inferred, distribution("lost"))).splitlines()[2:] == [
         "# The very files, for Python 3.9.18 on linux/amd64:",
-        "#     pip install --require-hashes --no-deps --find-links wheels -r requirements.lock",
-        "# 1 wheel is repacked from the image, put there by: envsync pull --wheelhouse wheels",
+        "#     pip install --require-hashes --no-deps --find-links wheels/links.html -r requirements.lock",
+        "# 1 wheel is repacked from the image, put in this lock's folder by:",
+        f"#     envsync pull {snapshot().source.reference} --wheelhouse LOCK/wheels",
         "# repacked from the image: gone-0.9-py3-none-any.whl",
         "gone==0.9 \\",
         f"    --hash=sha256:{OTHER}",
@@ -170,3 +173,13 @@ def test_hashes_that_are_none_are_refused(sha256: str) -> None:
 def test_files_come_back() -> None:
     one = snapshot(SIX, GONE)
     assert decode_snapshot(encode_snapshot(one), "x") == one
+
+
+def test_wheels_beside_a_lock_stay_when_it_is_written(tmp_path: Path) -> None:
+    place = tmp_path / "lock"
+    (place / WHEELS).mkdir(parents=True)
+    (place / WHEELS / "gone-0.9-py3-none-any.whl").write_bytes(b"wheel")
+    assert write_lock(place, snapshot(SIX)).status == "new"
+    assert write_lock(place, snapshot(SIX, GONE)).status == "replaced"
+    assert (place / WHEELS / "gone-0.9-py3-none-any.whl").read_bytes() == b"wheel"
+    assert "gone==0.9" in (place / "requirements.lock").read_text()
