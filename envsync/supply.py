@@ -90,6 +90,10 @@ def chooser(
             raise BuildError(f"--from image: {problem}", hint="Without --strict the rest comes from elsewhere.")
         if problem is not None:
             on_event(Note(text=problem))
+        for distribution in known.distributions if supply.wheelhouse.is_shared else ():
+            told = supply.wheelhouse.share(distribution.wheel) if distribution.wheel is not None else None
+            if told is not None:
+                on_event(Note(text=told))
         sources = sources_for(known, python, supply)
         wheels = {(d.name, d.metadata): d for d in known.distributions}
         return lambda distribution, part: sources.choose(

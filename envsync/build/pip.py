@@ -61,7 +61,7 @@ class Pip:
         request.on_event(Resolving(count=len(request.wanted)))
         _put_suitable_pip(request)
         _uninstall(request, sorted((request.stale | request.extra) - {"pip"}))
-        if request.as_of is not None:
+        if request.as_of is not None and any(map(_may_be_built, others)):
             request.on_event(Note(text="sdists are built with today's build requirements: only uv has those of a date"))
         left_out = install_all(
             request, [part for part in others if part not in soft and part not in repacked], _PipSteps(request)
@@ -74,6 +74,11 @@ class Pip:
         _uninstall(request, sorted({one.name for one in read_installed(request.env)} - kept))
         _put_pip_of_lock(request, pip)
         return (*lacking, *left_out)
+
+
+def _may_be_built(part: Installable) -> bool:
+    """Whether it is an sdist, as far as is known."""
+    return not isinstance(part, FromImage) and not (isinstance(part, FromIndex) and part.filename and not part.is_sdist)
 
 
 def _put_suitable_pip(request: Request) -> None:
