@@ -73,15 +73,31 @@ def _split(pattern: str) -> tuple[str, str]:
 
 
 def is_hashed(path: str) -> bool:
-    """Whether the digest of the file at ``path`` will be asked for: of a library of Python, or a script beside one."""
+    """Whether the digest of the file at ``path`` will be asked for.
+
+    Of the libraries of Pythons, and of what distributions put beside them: scripts, headers, data. What is not foreseen
+    here is read in another pass over its layer.
+    """
     if "/python" in path and _PYTHONS.search(path) is not None:
         return not (path.endswith(_COMPILED) and ("/__pycache__/" in path or "/config-" in path))
-    return "/bin/" in path and not path.startswith(_OF_THE_SYSTEM)
+    return not path.startswith(_OF_THE_SYSTEM) and _BESIDE.search(path) is not None
 
 
 _PYTHONS = re.compile(r"/lib(?:32|64)?/python[23][0-9.]*t?/")
+_BESIDE = re.compile(r"/(?:bin|etc|include|man|share)/")
 _COMPILED = (".pyc", ".pyo", ".a")
-_OF_THE_SYSTEM = ("/usr/bin/", "/bin/", "/usr/lib/", "/usr/libexec/", "/usr/share/")
+_OF_THE_SYSTEM = (
+    "/bin/",
+    "/etc/",
+    "/lib/",
+    "/usr/bin/",
+    "/usr/include/",
+    "/usr/lib/",
+    "/usr/libexec/",
+    "/usr/sbin/",
+    "/usr/share/",
+    "/var/",
+)
 
 
 @cache
