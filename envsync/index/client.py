@@ -18,6 +18,7 @@ from envsync.http.urls import shown
 from envsync.index.access import IndexSettings
 from envsync.index.credentials import Credentials
 from envsync.index.download import fetch_file, hash_of
+from envsync.index.kept import Kept
 from envsync.index.page import IndexFile
 from envsync.index.pages import Listing, Pages
 from envsync.index.reading import read_members
@@ -86,13 +87,13 @@ class Indexes:
     ) -> None:
         """``on_problem`` is told, in one line each, what keeps an index or a login from being used."""
         self.settings = settings
-        self._cache = cache
+        self._kept = Kept(cache) if cache is not None else None
         self._offline = offline
         self._on_problem = on_problem
         self._told: set[str] = set()
         self._lock = Lock()
         self._transport = Transport(settings, Credentials(settings, self._tell), timeouts)
-        self._pages = Pages(self._transport, cache, offline=offline)
+        self._pages = Pages(self._transport, self._kept, offline=offline)
 
     def __enter__(self) -> Indexes:
         return self
@@ -103,7 +104,9 @@ class Indexes:
         self.close()
 
     def close(self) -> None:
-        """End all connections."""
+        """End all connections; once it returns, nothing is written to the cache."""
+        if self._kept is not None:
+            self._kept.close()
         self._transport.close()
 
     @property
@@ -131,7 +134,7 @@ class Indexes:
         Raises:
             PackageIndexError: it cannot be had, is damaged, or made to do harm.
         """
-        return read_members(file, wanted, self._transport, self._cache, offline=self._offline)
+        return read_members(file, wanted, self._transport, self._kept, offline=self._offline)
 
     def many_members(
         self, wanted: Mapping[IndexFile, Callable[[str], bool]]

@@ -14,10 +14,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
-from envsync.cache import Cache
 from envsync.errors import PackageIndexError
 from envsync.http.urls import shown
 from envsync.index.filenames import comparable, is_distribution_file, projects_in, version_in
+from envsync.index.kept import Kept
 from envsync.index.page import ACCEPT, IndexFile, parse_page
 from envsync.index.transport import Answer, Transport
 from envsync.redaction import printable
@@ -64,7 +64,7 @@ class Listing(Struct, frozen=True, kw_only=True, array_like=True):
 class Pages:
     """The pages of all indexes, kept for the next time."""
 
-    def __init__(self, transport: Transport, cache: Cache | None, *, offline: bool) -> None:
+    def __init__(self, transport: Transport, cache: Kept | None, *, offline: bool) -> None:
         self._transport = transport
         self._cache = cache
         self._offline = offline

@@ -13,9 +13,9 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 from msgspec import Struct
 
-from envsync.cache import Cache
 from envsync.errors import PackageIndexError
 from envsync.http.urls import shown
+from envsync.index.kept import Kept
 from envsync.index.page import IndexFile
 from envsync.index.transport import Answer, Transport
 from envsync.index.wheel_tail import Member, Span, WheelError, directory_span, parse_directory, unpack
@@ -50,7 +50,7 @@ class _Kept(Struct, array_like=True):
 
 
 def read_members(
-    file: IndexFile, wanted: Callable[[str], bool], transport: Transport, cache: Cache | None, *, offline: bool
+    file: IndexFile, wanted: Callable[[str], bool], transport: Transport, cache: Kept | None, *, offline: bool
 ) -> dict[str, bytes]:
     """The members of a wheel whose names are wanted.
 
@@ -82,7 +82,7 @@ def _key(file: IndexFile) -> str | None:
     return hashlib.sha256(f"{file.sha256}\n{urlsplit(file.url)._replace(query='').geturl()}".encode()).hexdigest()
 
 
-def _known(cache: Cache | None, key: str | None) -> _Kept | None:
+def _known(cache: Kept | None, key: str | None) -> _Kept | None:
     data = cache.get(_KIND, key) if cache is not None and key is not None else None
     if data is None:
         return None
