@@ -13,7 +13,9 @@ from pathlib import Path
 from envsync.contents import digest_of
 from envsync.errors import EnvsyncError
 from envsync.exact.proof import recorded_contents
-from envsync.index import Indexes, IndexFile, Listed, Pin, load_settings
+from envsync.index import IndexFile, Listed, Pin
+from envsync.index.client import Indexes
+from envsync.index.settings import load_settings
 from envsync.lock.store import read_lock
 from envsync.model import Distribution
 

@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from envsync.build.python.provide import PythonOptions
     from envsync.build.sources import Supply
     from envsync.build.venv import Built
+    from envsync.cache import Cache
     from envsync.drift.finding import Finding, Kind
     from envsync.exact.fidelity import Fidelity
     from envsync.lock.conda.platforms import ForPlatform
     from envsync.model import CondaEnvironment, Snapshot
-    from envsync.take import PullOptions
+    from envsync.pull_options import PullOptions
 
 Backend = Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"]
 
@@ -103,19 +104,22 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
         built = make(target, damaged, on_event)
         actual, inside, around = _compare(located, target, built)
     conda = _for_this_machine(located)
-    fidelity = _measure(located, actual, built)
+    cache = choices.pulling.cache if choices.pulling is not None else None
+    fidelity = _measure(located, actual, built, cache)
     return Created(
         located=located, target=target, built=built, python=inside, machine=around, fidelity=fidelity, conda=conda
     )
 
 
-def _measure(located: Located, actual: Snapshot, built: Built) -> Fidelity | None:
+def _measure(located: Located, actual: Snapshot, built: Built, cache: Cache | None) -> Fidelity | None:
     """How many distributions are, by the contents of their files, those of the image."""
     from envsync.exact.fidelity import measure
+    from envsync.exact.remembered import Remembered
 
     parts = built.plan.parts if built.plan is not None else ()
     reasons = {str(normalized(part.name)): part.reason for part in (*parts, *built.not_reproducible)}
-    return measure(located.lock.snapshot, actual, reasons=reasons, verify=True)
+    remembered = Remembered(cache, _identity(located).snapshot.hex) if cache is not None else None
+    return measure(located.lock.snapshot, actual, reasons=reasons, verify=True, remembered=remembered)
 
 
 def _installed_anew(damaged: Sequence[Finding]) -> Note:
@@ -180,8 +184,8 @@ def _pythons(located: Located, choices: Choices) -> PythonOptions | None:
         return None
     from envsync.build.python.provide import PythonOptions
     from envsync.image_files import opener
+    from envsync.pull_options import Progress
     from envsync.reference import parse_reference
-    from envsync.take import Progress
 
     lock, pulling = located.lock.snapshot, choices.pulling
     image = lock.source.reference if isinstance(lock.source, ImageSource) else None

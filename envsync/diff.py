@@ -24,7 +24,8 @@ from envsync.lock.conda.platforms import on_the_platform_of
 from envsync.lock.store import read_lock
 from envsync.model import ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
-from envsync.take import Progress, PullOptions, take_snapshot
+from envsync.pull_options import Progress, PullOptions
+from envsync.take import take_snapshot
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName

@@ -14,10 +14,9 @@ from msgspec.structs import replace
 
 from envsync.build.python.source import ImageFiles, OpenImage
 from envsync.errors import EngineError, ImageError
-from envsync.gather import is_hashed, wanted
 from envsync.model import ImageSource, Snapshot
+from envsync.pull_options import Progress, PullOptions
 from envsync.reference import ArchiveFile, ImageName, LayoutFolder, NamedImage, Reference
-from envsync.take import ENGINE_PATIENCE, Progress, PullOptions, opened_files
 
 if TYPE_CHECKING:
     from envsync.image.engine import Engine
@@ -43,6 +42,7 @@ def open_image_files(
         ImageError: it cannot be had, or is another one by now.
     """
     from envsync.catalog.conda import Condenser
+    from envsync.gather import is_hashed, wanted
     from envsync.known import KnownLayers
     from envsync.rootfs import read_rootfs
 
@@ -59,6 +59,8 @@ def open_image_files(
 def _opened(reference: Reference, options: PullOptions, progress: Progress, source: ImageSource) -> Iterator[Image]:
     match reference:
         case ArchiveFile() | LayoutFolder():
+            from envsync.take import opened_files
+
             with opened_files(reference, options.platform) as image:
                 yield _same(image, reference, source)
         case NamedImage(transport=transport, name=name):
@@ -85,6 +87,8 @@ def _from_engine(
     if not must and not may_run():
         return None
     try:
+        from envsync.take import ENGINE_PATIENCE
+
         engine: Engine = connect() if must else connect(timeout=ENGINE_PATIENCE)
         stack.callback(engine.close)
         found = engine.find(name, options.platform, pull=must, on_progress=progress.layer)

@@ -6,6 +6,7 @@ import difflib
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import Struct
@@ -13,7 +14,6 @@ from msgspec import Struct
 from envsync.errors import UsageError
 from envsync.lock.store import SNAPSHOT, Lock, choose_lock, edited_files, find_locks, lock_path, read_lock
 from envsync.official import data_folder
-from envsync.pull import pull
 from envsync.reference import (
     SCHEMES,
     ArchiveFile,
@@ -23,7 +23,9 @@ from envsync.reference import (
     Reference,
     parse_reference,
 )
-from envsync.take import Progress, PullOptions
+
+if TYPE_CHECKING:
+    from envsync.pull_options import Progress, PullOptions
 
 
 class Located(Struct, frozen=True, kw_only=True):
@@ -56,6 +58,8 @@ def locate_lock(image: str | None, root: Path, options: PullOptions, progress: P
         edited = edited_files(at_hand.lock.path, at_hand.lock.snapshot)
         return msgspec.structs.replace(at_hand, edited=edited)
     assert image is not None  # noqa: S101 - a lock was chosen otherwise
+    from envsync.pull import pull
+
     pulled = pull(parse_meant(image), root, options, progress)
     return Located(lock=Lock(path=pulled.written.path, snapshot=pulled.snapshot), pulled=True)
 

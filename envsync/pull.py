@@ -11,9 +11,10 @@ from envsync.errors import LockError, SolveError, UsageError
 from envsync.lock.conda.grammar import subdir_of
 from envsync.lock.store import Written, lock_path, read_lock, same_facts, says_more, write_lock
 from envsync.model import CondaEnvironment, ImageSource, Snapshot, SolvedEnvironment
+from envsync.pull_options import Progress, PullOptions
 from envsync.reference import ArchiveFile, Digest, ImageName, LayoutFolder, NamedImage, Platform, Reference
 from envsync.solve import ChannelAccess, Telling, solve
-from envsync.take import Progress, PullOptions, take_snapshot
+from envsync.take import take_snapshot
 
 
 class Wishes(Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from envsync.build.interpreter import LocalPython, NotHereError, find_interpreter
-from envsync.build.plan import Choose, Plan, make_plan
+from envsync.build.plan import Choose, Chooser, Plan, make_plan
 from envsync.errors import BuildError, EnvsyncError, UsageError
 from envsync.exact.artifacts import is_editable
 from envsync.model import ImageSource, Snapshot
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from envsync.build.events import Event
     from envsync.build.sources import Supply
     from envsync.lock.store import Lock
-    from envsync.take import PullOptions
+    from envsync.pull_options import PullOptions
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -46,7 +46,7 @@ def plan_environment(
             hint="explicit.txt of the lock names each file.",
         )
     python = _interpreter(snapshot, requested)
-    choose = chooser(snapshot, supply, pulling, on_event)(python)
+    choose = chooser(snapshot, supply, pulling, on_event)(python, believing=False)
     return Planned(lock=lock, python=python, plan=make_plan(snapshot, choose))
 
 
@@ -76,15 +76,15 @@ def chooser(
     on_event: Callable[[Event], None],
     *,
     strict: bool = False,
-) -> Callable[[LocalPython], Choose]:
-    """Asks indexes, and the image for wheels that are not at hand, once the interpreter is known.
+) -> Chooser:
+    """What decides where distributions come from.
 
     ``strict``: that the image was asked for, and is out of reach, is a :class:`BuildError`.
     """
     from envsync.build.events import Note
     from envsync.build.sources import sources_for
 
-    def choose(python: LocalPython) -> Choose:
+    def choose(python: LocalPython, *, believing: bool) -> Choose:
         known, problem = with_wheels(lock, supply, pulling, lambda text: on_event(Note(text=text)))
         if problem is not None and strict and supply.prefer == "image":
             raise BuildError(f"--from image: {problem}", hint="Without --strict the rest comes from elsewhere.")
@@ -94,7 +94,7 @@ def chooser(
             told = supply.wheelhouse.share(distribution.wheel) if distribution.wheel is not None else None
             if told is not None:
                 on_event(Note(text=told))
-        sources = sources_for(known, python, supply)
+        sources = sources_for(known, python, supply, believing=believing)
         wheels = {(d.name, d.metadata): d for d in known.distributions}
         return lambda distribution, part: sources.choose(
             wheels.get((distribution.name, distribution.metadata), distribution), part
@@ -136,8 +136,9 @@ def _read_again(
     source: ImageSource, lock: Snapshot, supply: Supply, pulling: PullOptions, *, all_of_them: bool
 ) -> Snapshot | None:
     from envsync.exact.artifacts import Artifacts
+    from envsync.pull_options import Progress
     from envsync.reference import parse_reference
-    from envsync.take import Progress, take_snapshot
+    from envsync.take import take_snapshot
 
     artifacts = Artifacts(
         which="all" if all_of_them else "missing", wheelhouse=supply.wheelhouse, indexes=supply.indexes

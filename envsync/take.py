@@ -4,51 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Literal, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from envsync.errors import EngineError, UsageError
 from envsync.gather import agree, image_source, read_snapshot, run_snapshot, with_files
-from envsync.image.registry.access import Access
 from envsync.model import ImageSource, Snapshot
+from envsync.pull_options import Progress, PullOptions
 from envsync.reference import ArchiveFile, Digest, ImageName, LayoutFolder, NamedImage, Platform, Reference
 
 if TYPE_CHECKING:
     from envsync.cache import Cache
-    from envsync.exact.artifacts import Artifacts
     from envsync.image.engine import Engine, EngineImage
     from envsync.image.protocol import Image, LayerProgress
 
-Method = Literal["auto", "run", "read", "both"]
-
 ENGINE_PATIENCE = 10.0
 """Seconds for one answer of an engine that is only asked whether it holds an image."""
-
-
-class PullOptions(Struct, frozen=True, kw_only=True):
-    """How to look at an image."""
-
-    method: Method = "auto"
-    platform: Platform | None = None
-    interpreter: PurePosixPath | None = None
-    access: Access = Access()
-    """How registries are reached."""
-    cache: Cache | None = None
-    """What earlier pulls learnt, and where this one keeps it; ``None``: all is learnt anew."""
-    artifacts: Artifacts | None = None
-    """Which wheels to make of the image's files; ``None``: none, and no index is asked."""
-
-
-class Progress(Struct, frozen=True, kw_only=True):
-    """Where a pull tells how far it is."""
-
-    step: Callable[[str], None] = lambda _text: None
-    note: Callable[[str], None] = lambda _text: None
-    """Takes what was chosen for the user."""
-    layer: Callable[[LayerProgress], None] | None = None
 
 
 class AtHand(Protocol):

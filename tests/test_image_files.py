@@ -14,8 +14,9 @@ from envsync.cache import Cache
 from envsync.errors import ImageError
 from envsync.image_files import opener
 from envsync.model import ListSource, Snapshot
+from envsync.pull_options import Progress, PullOptions
 from envsync.reference import Reference, parse_reference
-from envsync.take import Progress, PullOptions, take_snapshot
+from envsync.take import take_snapshot
 from tests.imagekit.engine import save
 from tests.imagekit.pushing import push
 from tests.imagekit.registries import open_registry

@@ -9,7 +9,7 @@ from envsync.errors import LockError, UsageError
 from envsync.locate import default_environment, is_environment, locate_lock, lock_at_hand, parse_meant, rescue
 from envsync.lock.store import write_lock
 from envsync.model import ListSource
-from envsync.take import Progress, PullOptions
+from envsync.pull_options import Progress, PullOptions
 from tests.factory import distribution, snapshot, source
 
 

@@ -69,12 +69,13 @@ MAY_IMPORT = {
     "report": {"build", "create", "drift", "exact", "supply", "locate", "lock", "official"},
     "known": {"rootfs"},
     "gather": {"catalog", "exact", "image", "known", "lock", "probe", "rootfs"},
-    "take": {"exact", "gather", "image", "known", "probe"},
-    "image_files": {"build", "catalog", "gather", "image", "known", "rootfs", "take"},
+    "pull_options": {"exact", "image"},
+    "take": {"pull_options", "exact", "gather", "image", "known", "probe"},
+    "image_files": {"build", "catalog", "gather", "image", "known", "pull_options", "rootfs", "take"},
     "solve": {"conda_config", "drift", "lock"},
-    "pull": {"lock", "solve", "take"},
-    "locate": {"lock", "official", "pull", "take"},
-    "supply": {"build", "exact", "lock", "take"},
+    "pull": {"lock", "pull_options", "solve", "take"},
+    "locate": {"lock", "official", "pull", "pull_options"},
+    "supply": {"build", "exact", "lock", "pull_options", "take"},
     "create": {
         "build",
         "conda_config",
@@ -85,10 +86,11 @@ MAY_IMPORT = {
         "local",
         "locate",
         "lock",
+        "pull_options",
         "supply",
         "take",
     },
-    "diff": {"build", "drift", "exact", "local", "locate", "lock", "settings", "take"},
+    "diff": {"build", "drift", "exact", "local", "locate", "lock", "pull_options", "settings", "take"},
 }
 OWNERS = {
     "docker": {

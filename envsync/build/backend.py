@@ -18,6 +18,10 @@ ABSENT_FROM_INDEX = "no index that is configured here has it"
 OTHER_FILES = "no index that is configured here has the file with its hash, only others of that name and version"
 
 
+class NoLongerThereError(BuildError):
+    """An index turned out not to have a file that was not asked for, since the lock proves that it had it."""
+
+
 class Request(Struct, frozen=True, kw_only=True):
     """What shall be in an environment, and what of it has to change."""
 
@@ -39,6 +43,8 @@ class Request(Struct, frozen=True, kw_only=True):
     """UTC: sdists are built with the newest build requirements that the index had then."""
     strict: bool = False
     """Whether a distribution that cannot be built, or that no index has, is an error; else it is left out."""
+    believing: bool = False
+    """Whether no index was asked for what the lock proves; what it lacks then is :class:`NoLongerThereError`."""
     circumstances: str = ""
     """See :func:`envsync.build.circumstances.circumstances`."""
     timeout: float
@@ -60,6 +66,7 @@ class Backend(Protocol):
         """Make the environment hold exactly what is wanted; returns what is lacking, each with its cause.
 
         Raises:
+            NoLongerThereError: see :attr:`Request.believing`.
             BuildError: names the distribution, the cause and the last lines of its build: with ``strict`` whatever is
                 lacking but for local origins, else only what concerns more than one distribution, or its identity:
                 the network, a login, a full disk, another hash.

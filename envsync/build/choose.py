@@ -9,10 +9,11 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envsync.build.plan import FromImage, FromIndex, NotReproducible, Part
+from envsync.build.plan import FromImage, FromIndex, NotReproducible, Part, part_by_origin
 from envsync.exact.proof import tags_of
 from envsync.index import IndexFile, Listed, Unanswered
 from envsync.model import Distribution, ImageWheel
+from envsync.model import IndexFile as InstalledFile
 from envsync.names import normalized, pep440
 
 Prefer = Literal["auto", "index", "image"]
@@ -37,6 +38,12 @@ class Target(Struct, frozen=True, kw_only=True):
     def rank(self, filename: str) -> int | None:
         """How well a wheel fits; ``None``: not at all."""
         return min((self.tags[tag] for tag in tags_of(filename) if tag in self.tags), default=None)
+
+    def knows(self, distribution: Distribution) -> InstalledFile | None:
+        """The file that the image has it from, where that is known, was not changed since, and fits here."""
+        file = distribution.file
+        fits = file is not None and not distribution.patched and self.rank(file.filename) is not None
+        return file if fits else None
 
     def takes(self, requires_python: str | None) -> bool:
         """Whether ``Requires-Python`` admits the interpreter; what is not understood does, as installers have it."""
@@ -65,6 +72,15 @@ class Sources(Struct, frozen=True, kw_only=True):
     """What a release is known to need while it is built."""
     as_of: str | None = None
     """The day whose build requirements sdists get."""
+
+    def depends_on_index(self, distribution: Distribution, *, believing: bool) -> bool:
+        """Whether what indexes have makes a difference; ``believing``: they have what the lock proves."""
+        if distribution.conda is not None or not isinstance(part_by_origin(distribution), FromIndex):
+            return False  # the name of what came from a folder or a VCS is told to no index
+        known = self.target.knows(distribution)
+        if self.prefer == "image" or (self.prefer == "auto" and known is None):
+            return self._from_image(distribution)[0] is None
+        return known is None or not believing
 
     def choose(self, distribution: Distribution, part: Part) -> Part:
         """Decide for one distribution, given what its origin alone says: see :func:`envsync.build.plan.make_plan`."""
@@ -112,8 +128,7 @@ class Sources(Struct, frozen=True, kw_only=True):
     def _from_index(self, distribution: Distribution, part: FromIndex, image: FromImage | None, lacking: str) -> Part:
         answer = self.answers.get(normalized(distribution.name))
         listed = answer.files if isinstance(answer, Listed) else ()
-        known = distribution.file
-        if known is not None and not distribution.patched and self.target.rank(known.filename) is not None:
+        if (known := self.target.knows(distribution)) is not None:
             offered = {value for file in listed if not self._is_refused(file) for value in file.hashes}
             silent = answer is None or (isinstance(answer, Unanswered) and not answer.absent)
             if silent or f"sha256={known.sha256}" in offered:

@@ -15,12 +15,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from envsync.build.backend import Request
+from envsync.build.backend import NoLongerThereError, Request
 from envsync.build.build_tools import build_tools, constraints, known_requirements, provider
 from envsync.build.events import Line, Note
 from envsync.build.failure import ABSENCES, Failure, build_error, left_out, missing_module
 from envsync.build.known_builds import known_builds
-from envsync.build.plan import Installable, NotReproducible
+from envsync.build.plan import FromIndex, Installable, NotReproducible
 from envsync.instants import rfc3339
 from envsync.names import normalized
 
@@ -132,10 +132,13 @@ class _Installation:
         """Leave the distribution that it failed for until later, or out.
 
         Raises:
+            NoLongerThereError: the lock was believed about it.
             BuildError: it failed for something else.
         """
         name = normalized(failed.failure.name or "")
         known = name in {normalized(part.name) for part in self._remaining()}
+        if self._request.believing and failed.failure.kind in (*ABSENCES, "hash"):
+            self._check_belief(name, failed.failure)
         if known and failed.failure.kind in ("build", "build-requires"):
             self._unbuilt[name] = failed
         elif known and failed.failure.kind in ABSENCES and not self._request.strict:
@@ -145,6 +148,11 @@ class _Installation:
                 raise self._error(failed)
         else:
             raise self._error(failed)
+
+    def _check_belief(self, name: str, failure: Failure) -> None:
+        for part in self._wanted:
+            if normalized(part.name) == name and isinstance(part, FromIndex) and part.proof in ("proved", "inferred"):
+                raise NoLongerThereError(f"{part.filename}: {failure.cause}")
 
     def _build(self) -> None:
         inside: Callable[[Part, Dated], Failed | None] = self._inside

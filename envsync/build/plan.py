@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 
@@ -19,6 +19,9 @@ from envsync.instants import parse_instant
 from envsync.model import ArchiveOrigin, DirectoryOrigin, Distribution, Origin, Snapshot, VcsOrigin
 from envsync.names import NAME, normalized, pep440, refuse_injection, unsafe
 from envsync.redaction import printable
+
+if TYPE_CHECKING:
+    from envsync.build.interpreter import LocalPython
 
 _WEB_URL = re.compile(r"https?://[A-Za-z0-9\[][^\s\"'<>\\^`{|}#$]*")
 _VCS_URL = re.compile(r"(?:https?|ssh|git)://(?:[A-Za-z0-9][A-Za-z0-9._~%+-]*@)?[A-Za-z0-9\[][^\s\"'<>\\^`{|}#$@]*")
@@ -147,7 +150,19 @@ Choose = Callable[[Distribution, Part], Part]
 """Decides where a distribution comes from, given what its origin alone says."""
 
 
-def make_plan(lock: Snapshot, choose: Choose = lambda _distribution, part: part) -> Plan:
+class Chooser(Protocol):
+    """Asks indexes, and the image for wheels that are not at hand, once the interpreter is known."""
+
+    def __call__(self, python: LocalPython, *, believing: bool) -> Choose:
+        """``believing``: no index is asked for what the lock proves."""
+
+
+def as_origins_say(_distribution: Distribution, part: Part) -> Part:
+    """A :data:`Choose` that knows no more than the origins."""
+    return part
+
+
+def make_plan(lock: Snapshot, choose: Choose = as_origins_say) -> Plan:
     """Decide where each distribution of the lock's environment comes from.
 
     Args:

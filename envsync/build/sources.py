@@ -11,12 +11,12 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from envsync.build.as_of import as_of
 from envsync.build.choose import Prefer, Sources, Target
 from envsync.build.interpreter import LocalPython
 from envsync.build.known_builds import known_builds
-from envsync.build.plan import FromIndex, part_by_origin
 from envsync.catalog.libc import find_libc
 from envsync.exact.wheelhouse import Wheelhouse
 from envsync.files import HostTree
@@ -26,7 +26,8 @@ from envsync.names import normalized
 from envsync.reference import Platform
 
 if TYPE_CHECKING:
-    from envsync.index import Indexes, IndexFile, Listed, Unanswered
+    from envsync.index import IndexFile, Listed, Unanswered
+    from envsync.index.client import Indexes
 
 
 class Supply(Struct, frozen=True, kw_only=True):
@@ -39,37 +40,31 @@ class Supply(Struct, frozen=True, kw_only=True):
     """Instead of when the image was made."""
 
 
-def sources_for(lock: Snapshot, python: LocalPython, supply: Supply) -> Sources:
-    """Ask the indexes of all distributions that an index may have; with ``prefer`` ``image``, only of the others.
+def sources_for(lock: Snapshot, python: LocalPython, supply: Supply, *, believing: bool = False) -> Sources:
+    """Ask the indexes of those distributions for which it makes a difference.
+
+    ``believing``: not of those whose file the lock knows, and this machine takes.
 
     Raises:
         UsageError: the configuration of indexes, a proxy or certificates cannot be used.
     """
     from envsync.index import Pin
 
-    target = target_of(lock, python)
-    pins: dict[Pin, str] = {}
-    for distribution in lock.distributions:
-        from_image = distribution.wheel is not None and supply.wheelhouse.find(distribution.wheel) is not None
-        # The name of what came from a folder or a VCS is told to no index.
-        may_be_there = distribution.conda is None and isinstance(part_by_origin(distribution), FromIndex)
-        if may_be_there and not (supply.prefer == "image" and from_image):
-            pin = Pin(name=distribution.name, version=distribution.version)
-            pins[pin] = normalized(distribution.name)
+    sources = Sources(
+        target=target_of(lock, python),
+        prefer=supply.prefer,
+        files_of=partial(_files_of, supply),
+        image_wheel=supply.wheelhouse.find,
+        build_requires=build_requires,
+    )
+    asked = [d for d in lock.distributions if sources.depends_on_index(d, believing=believing)]
+    pins = {Pin(name=d.name, version=d.version): normalized(d.name) for d in asked}
     answers = {}
     if pins:
         with supply.indexes() as indexes:
             answers = {pins[pin]: answer for pin, answer in indexes.find(pins).items()}
     moment = date_of(lock, supply) or as_of(lock, _released(answers.values()))
-    return Sources(
-        target=target,
-        prefer=supply.prefer,
-        answers=answers,
-        files_of=partial(_files_of, supply),
-        image_wheel=supply.wheelhouse.find,
-        build_requires=build_requires,
-        as_of=rfc3339(moment) if moment is not None else None,
-    )
+    return replace(sources, answers=answers, as_of=rfc3339(moment) if moment is not None else None)
 
 
 def _files_of(supply: Supply, name: str, versions: Sequence[str]) -> dict[str, tuple[IndexFile, ...]]:

@@ -244,8 +244,7 @@ def _uv(
 @cache
 def _indexes() -> tuple[dict[str, str], list[str]]:
     """Variables and options: where uv's own settings name no index, pip's do, which are those that were asked."""
-    from envsync.index import load_settings
-    from envsync.index.settings import uv_environment, uv_options
+    from envsync.index.settings import load_settings, uv_environment, uv_options
 
     settings = load_settings(os.environ, Path.home())
     return uv_environment(settings), uv_options(settings)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec import Struct
 
-from envsync.build.backend import Backend, Request
+from envsync.build.backend import Backend, NoLongerThereError, Request
 from envsync.build.circumstances import circumstances
 from envsync.build.clone import clone
-from envsync.build.events import Event, InterpreterFound
+from envsync.build.events import Event, InterpreterFound, Note
 from envsync.build.installed import Installed, is_satisfied, read_installed
 from envsync.build.interpreter import LocalPython, find_interpreter
 from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker, found_lacking, keep_marker
 from envsync.build.pip import Pip
-from envsync.build.plan import Choose, Installable, NotReproducible, Plan, make_plan
+from envsync.build.plan import Chooser, Installable, NotReproducible, Plan, as_origins_say, make_plan
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
@@ -57,7 +57,7 @@ class BuildOptions(Struct, frozen=True, kw_only=True):
     """UTC: sdists are built with what the index had then."""
     strict: bool = False
     """All or nothing: what cannot be built, or had from an index, is an error."""
-    chooser: Callable[[LocalPython], Choose] | None = None
+    chooser: Chooser | None = None
     """Decides where distributions come from, once the interpreter is known; ``None``: as their origins alone say."""
     timeout: float = TWO_HOURS
     """Seconds, for each run of uv or pip."""
@@ -118,15 +118,38 @@ def create(
         old = check_target(place)
         python = _interpreter(lock, options, on_event)
         on_event(InterpreterFound(path=python.path, version=python.version, exact=python.exact))
-        plan = make_plan(lock, options.chooser(python)) if options.chooser is not None else make_plan(lock)
-        if options.as_of is None:
-            options = msgspec.structs.replace(options, as_of=plan.as_of)
-        lacking = plan.not_reproducible
-        # An index that has nothing at all is another one than the user thinks.
-        if lacking and (options.strict or (not plan.makeable and not all(part.editable for part in lacking))):
-            raise lacking_error(lacking, strict=options.strict)
-        job = _Job(place=place, plan=plan, python=python, options=options, lock_id=lock_id, on_event=on_event)
-        return job.update(old) if old is not None and job.can_update(old) else job.make_anew()
+
+        def make(*, believing: bool) -> Built:
+            plan = make_plan(lock, options.chooser(python, believing=believing) if options.chooser else as_origins_say)
+            job = _Job(
+                place=place,
+                plan=plan,
+                python=python,
+                options=_checked(plan, options),
+                believing=believing,
+                lock_id=lock_id,
+                on_event=on_event,
+            )
+            return job.update(old) if old is not None and job.can_update(old) else job.make_anew()
+
+        try:
+            return make(believing=options.chooser is not None)
+        except NoLongerThereError as error:
+            on_event(Note(text=f"{error.message}: asking the indexes what there is instead"))
+            return make(believing=False)
+
+
+def _checked(plan: Plan, options: BuildOptions) -> BuildOptions:
+    """The options for a plan that can be carried out.
+
+    Raises:
+        BuildError: it cannot.
+    """
+    lacking = plan.not_reproducible
+    # An index that has nothing at all is another one than the user thinks.
+    if lacking and (options.strict or (not plan.makeable and not all(part.editable for part in lacking))):
+        raise lacking_error(lacking, strict=options.strict)
+    return options if options.as_of is not None else msgspec.structs.replace(options, as_of=plan.as_of)
 
 
 def _interpreter(lock: Snapshot, options: BuildOptions, on_event: Callable[[Event], None]) -> LocalPython:
@@ -155,6 +178,8 @@ class _Job(Struct, frozen=True, kw_only=True):
     plan: Plan
     python: LocalPython
     options: BuildOptions
+    believing: bool = False
+    """Whether the plan was made without asking indexes for what the lock proves."""
     lock_id: LockIdentity
     on_event: Callable[[Event], None]
 
@@ -221,6 +246,7 @@ class _Job(Struct, frozen=True, kw_only=True):
             offline=self.options.offline,
             as_of=self.options.as_of,
             strict=self.options.strict,
+            believing=self.believing,
             circumstances=self._now(),
             timeout=self.options.timeout,
             on_event=self.on_event,

@@ -27,7 +27,7 @@ from envsync.errors import UsageError
 if TYPE_CHECKING:
     from envsync.build.events import Event
     from envsync.create import Choices
-    from envsync.take import PullOptions
+    from envsync.pull_options import PullOptions
 
 
 Env = Annotated[
@@ -127,8 +127,8 @@ def create(
     """
     from envsync.create import client_for_base, create_environment
     from envsync.locate import locate_lock
+    from envsync.pull_options import Progress as PullProgress
     from envsync.report.created import render_created, render_source
-    from envsync.take import Progress as PullProgress
 
     if as_json and not plan:
         raise UsageError("--json: only with --plan")
@@ -201,9 +201,9 @@ def _choices(
 def _plan(image: str | None, root: Path, choices: Choices, pulling: PullOptions, *, as_json: bool) -> int:
     """Say where each distribution would come from."""
     from envsync.locate import locate_lock
+    from envsync.pull_options import Progress as PullProgress
     from envsync.report.planned import plan_json, render_plan
     from envsync.supply import plan_environment
-    from envsync.take import Progress as PullProgress
 
     assert choices.supply is not None  # noqa: S101 - made by _choices
     with Progress() as progress:

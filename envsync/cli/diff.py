@@ -77,8 +77,8 @@ def diff(
     from envsync import diff as core
     from envsync import settings
     from envsync.names import normalized
+    from envsync.pull_options import Progress as PullProgress
     from envsync.report import json, text
-    from envsync.take import Progress as PullProgress
 
     chosen = settings.load(Path.cwd())
     options = core.DiffOptions(

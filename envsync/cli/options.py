@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from envsync.cache import Cache
     from envsync.exact.artifacts import Artifacts, Which
     from envsync.exact.wheelhouse import Wheelhouse
-    from envsync.index import Indexes
+    from envsync.index.client import Indexes
+    from envsync.pull_options import Method, PullOptions
     from envsync.settings import Settings
-    from envsync.take import Method, PullOptions
 
 MIRRORS = "ENVSYNC_MIRRORS"
 """Names mirrors of registries: see :func:`envsync.image.registry.access.parse_mirrors`."""
@@ -135,9 +135,9 @@ def pull_options(
     from pathlib import PurePosixPath
 
     from envsync.image.registry.access import Access, Timeouts, parse_mirrors
+    from envsync.pull_options import PullOptions
     from envsync.reference import Platform
     from envsync.settings import load
-    from envsync.take import PullOptions
 
     chosen = settings or load(Path.cwd())
     mirrors = {**chosen.registries, **parse_mirrors(os.environ.get(MIRRORS, ""), where=MIRRORS)}
@@ -178,7 +178,8 @@ def open_wheelhouse(shared: Path | None) -> Wheelhouse:
 
 def open_indexes() -> Indexes:
     """The user's package indexes."""
-    from envsync.index import Indexes, load_settings
+    from envsync.index.client import Indexes
+    from envsync.index.settings import load_settings
     from envsync.index.transport import Timeouts
 
     patience = Timeouts(connect=10, idle=15, total=300)

@@ -27,7 +27,7 @@ from envsync.errors import EngineError, EnvsyncError, RegistryError, SolveError,
 
 if TYPE_CHECKING:
     from envsync.pull import Pulled, Wishes
-    from envsync.take import PullOptions
+    from envsync.pull_options import PullOptions
 
 
 MethodOption = Annotated[
@@ -141,7 +141,7 @@ def pull_one(image: str, root: Path, options: PullOptions, wishes: Wishes | None
     """Pull one image with progress."""
     from envsync.locate import parse_meant, rescue
     from envsync.pull import pull as pull_image
-    from envsync.take import Progress as PullProgress
+    from envsync.pull_options import Progress as PullProgress
 
     reference = parse_meant(image)
     try:

@@ -20,8 +20,9 @@ from envsync.model import DirectoryOrigin, Distribution, ImageSource, ImageWheel
 from envsync.redaction import printable
 
 if TYPE_CHECKING:
-    from envsync.index import Indexes, Listed, Unanswered
     from envsync.index import IndexFile as ListedFile
+    from envsync.index import Listed, Unanswered
+    from envsync.index.client import Indexes
     from envsync.rootfs import Rootfs
     from envsync.wheel import Files
 

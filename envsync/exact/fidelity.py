@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +13,8 @@ from msgspec import Struct
 from envsync.contents import digest_of, normal_script
 from envsync.drift.finding import Finding
 from envsync.drift.hashing import hash_files
-from envsync.exact.listing import Contents, read_contents
+from envsync.exact.listing import Contents, Digests, read_contents
+from envsync.exact.remembered import Remembered
 from envsync.files import HostTree
 from envsync.model import Distribution, Snapshot
 from envsync.names import normalized
@@ -79,6 +81,7 @@ def measure(
     reasons: Mapping[str, str] = {},
     changed: Mapping[str, str] = {},
     verify: bool,
+    remembered: Remembered | None = None,
 ) -> Fidelity | None:
     """Compare the files of an environment on this machine with what a lock knows of the image's.
 
@@ -88,6 +91,7 @@ def measure(
         reasons: why a distribution, by normalised name, is not the image's file.
         changed: what was found to be changed here, by normalised name.
         verify: hash every file; else what RECORD says is believed, but for scripts.
+        remembered: knows files that were hashed before, and learns others.
 
     Returns:
         ``None`` where the lock knows no file of the image.
@@ -97,10 +101,13 @@ def measure(
         return None
     here = {normalized(d.name): d for d in actual.distributions}
     compared = [here[normalized(d.name)] for d in wanted if normalized(d.name) in here]
-    found = local_contents(compared, verify=verify)
+    digests = partial(host_digests, remembered=remembered)
+    found = local_contents(compared, verify=verify, digests=digests)
     verdicts = [_verdict(d, here.get(normalized(d.name)), found, reasons, changed) for d in wanted]
     library = expected.python.standard_library
-    own = standard_library(HostTree(), actual.python.sys_path, host_digests) if library else None
+    own = standard_library(HostTree(), actual.python.sys_path, digests) if library else None
+    if remembered is not None:
+        remembered.keep()
     differing = tuple(name for name, digest in (library or {}).items() if (own or {}).get(name) != digest)
     return Fidelity(
         verdicts=tuple(sorted(verdicts, key=lambda verdict: normalized(verdict.name))),
@@ -161,11 +168,13 @@ def _verdict(
     return graded("same-release", reason or "another build of this release")
 
 
-def local_contents(distributions: Iterable[Distribution], *, verify: bool) -> dict[str, LocalContents]:
+def local_contents(
+    distributions: Iterable[Distribution], *, verify: bool, digests: Digests
+) -> dict[str, LocalContents]:
     """The contents of distributions on this machine, by normalised name."""
     own = [d for d in distributions if d.conda is None]
     found: dict[str, LocalContents] = {}
-    listed = read_contents(own, HostTree(), host_digests, trusting=not verify)
+    listed = read_contents(own, HostTree(), digests, trusting=not verify)
     for position, contents in listed.items():
         if isinstance(contents, Contents):
             distribution = own[position]
@@ -177,7 +186,7 @@ def local_contents(distributions: Iterable[Distribution], *, verify: bool) -> di
     return found
 
 
-def host_digests(paths: Iterable[str]) -> dict[str, bytes]:
+def host_digests(paths: Iterable[str], *, remembered: Remembered | None = None) -> dict[str, bytes]:
     """SHA-256 of files of this machine, of scripts in their normal form; those that cannot be read are left out."""
     found: dict[str, bytes] = {}
     plain: list[str] = []
@@ -189,6 +198,10 @@ def host_digests(paths: Iterable[str]) -> dict[str, bytes]:
                 continue
         else:
             plain.append(path)
-    hashed = hash_files([(path, "sha256") for path in plain])
+    hashed = remembered.digests(plain, _read) if remembered is not None else _read(plain)
     found.update((path, digest) for path, digest in zip(plain, hashed, strict=True) if digest is not None)
     return found
+
+
+def _read(paths: Sequence[str]) -> list[bytes | None]:
+    return hash_files([(path, "sha256") for path in paths])

@@ -10,11 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from threading import Lock, Timer
 from typing import Any
-from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies, proxy_bypass
 from weakref import WeakSet
 
-from msgspec import Struct
 from urllib3 import (
     BaseHTTPResponse,
     HTTPConnectionPool,
@@ -26,73 +23,13 @@ from urllib3 import (
 )
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import InsecureRequestWarning
-from urllib3.util import make_headers
 
-from envsync.errors import UsageError
+from envsync.http.proxies import Proxy
 from envsync.http.trust import trusted, unverified
-from envsync.http.urls import host, is_loopback
-from envsync.redaction import printable
 
 _POOLS = 16
 _CONNECTIONS = 32
 """Kept for a host: more than there are ever layers read at once."""
-
-
-class Proxy(Struct, frozen=True, kw_only=True):
-    """A proxy of the environment."""
-
-    url: str
-    """Without credentials."""
-    headers: dict[str, str]
-    """For the proxy alone: its credentials."""
-    address: str
-    """With credentials, as child processes are told of it."""
-
-    def __repr__(self) -> str:
-        return f"Proxy({self.url!r})"
-
-
-def proxy_for(url: str) -> Proxy | None:
-    """The proxy that the environment (or the system) names for a URL; never one for loopback hosts.
-
-    ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY``, as :func:`urllib.request.getproxies` reads them.
-
-    Raises:
-        UsageError: it is of a kind that is not supported, such as SOCKS.
-    """
-    target = urlsplit(url)
-    proxies = getproxies()
-    address = proxies.get(target.scheme) or proxies.get("all")
-    if not address or is_loopback(target.hostname or "") or proxy_bypass(host(url)):
-        return None
-    return parse_proxy(address, f"{target.scheme.upper()}_PROXY or ALL_PROXY")
-
-
-def parse_proxy(address: str, where: str) -> Proxy:
-    """A proxy by its address, which may lack the scheme; ``where`` names the setting in messages.
-
-    Raises:
-        UsageError: it is none, or of a kind that is not supported, such as SOCKS.
-    """
-    full = address if "://" in address else f"http://{address}"
-    try:
-        parts = urlsplit(full)
-        name, port = parts.hostname, parts.port
-    except ValueError:
-        name, port = None, None
-    if not name:
-        raise UsageError(f"{where}: not the URL of a proxy (expected http://HOST:PORT)")
-    if parts.scheme not in ("http", "https"):
-        raise UsageError(
-            f"{where}: a proxy of the kind {printable(parts.scheme)[:20]} (expected http or https)",
-            hint="Name an HTTP proxy, or the host in NO_PROXY.",
-        )
-    headers = {}
-    if parts.username is not None:
-        user, password = unquote(parts.username), unquote(parts.password or "")
-        headers = make_headers(proxy_basic_auth=f"{user}:{password}".encode().decode("latin-1"))
-    netloc = f"[{name}]" if ":" in name else name
-    return Proxy(url=f"{parts.scheme}://{netloc}" + (f":{port}" if port else ""), headers=headers, address=full)
 
 
 class _Watch:

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote, urlsplit
 from msgspec import Struct
 
 from envsync.errors import UsageError
-from envsync.http.connections import Proxy
+from envsync.http.proxies import Proxy
 from envsync.redaction import printable, without_credentials
 
 PYPI = "https://pypi.org/simple"

@@ -16,6 +16,7 @@ from envsync.cache import Cache
 from envsync.errors import PackageIndexError
 from envsync.http.urls import shown
 from envsync.index.access import IndexSettings
+from envsync.index.answers import Listed, Pin, Unanswered
 from envsync.index.credentials import Credentials
 from envsync.index.download import fetch_file, hash_of
 from envsync.index.kept import Kept
@@ -29,33 +30,6 @@ from envsync.redaction import printable
 
 MOST_VERSIONS = 500
 """That are told of one project: the newest."""
-
-
-class Pin(Struct, frozen=True, kw_only=True):
-    """A distribution that is looked for; neither needs to be normalised."""
-
-    name: str
-    version: str
-
-
-class Listed(Struct, frozen=True, kw_only=True):
-    """An index knows the project."""
-
-    files: tuple[IndexFile, ...]
-    """Wheels and sdists of the version: those of links first, then by index."""
-    other_versions: tuple[str, ...] = ()
-    """All other versions of the project, sorted, as file names tell them."""
-    unanswered: tuple[str, ...] = ()
-    """Why other indexes, which may have more, do not say."""
-
-
-class Unanswered(Struct, frozen=True, kw_only=True):
-    """No index has the project, as far as they say."""
-
-    reason: str
-    """One line."""
-    absent: bool
-    """Every index answered, and none knows the project."""
 
 
 class Stats(Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from envsync.errors import UsageError
-from envsync.http.connections import parse_proxy
+from envsync.http.proxies import parse_proxy
 from envsync.index.access import PYPI, Index, IndexSettings, Login, parse_place
 from envsync.redaction import printable, without_credentials
 

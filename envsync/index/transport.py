@@ -23,8 +23,9 @@ from urllib3.exceptions import HTTPError
 
 from envsync import __version__
 from envsync.errors import PackageIndexError
-from envsync.http.connections import Connections, Proxy, proxy_for
+from envsync.http.connections import Connections
 from envsync.http.faults import causes, reason_of
+from envsync.http.proxies import Proxy, proxy_for
 from envsync.http.urls import host, is_loopback, origin, shown
 from envsync.index.access import IndexSettings
 from envsync.index.credentials import Credentials

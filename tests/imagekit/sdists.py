@@ -43,7 +43,7 @@ def fetch_sdists(requirements: Sequence[str]) -> Path:
 
 def _fetch(requirement: str, folder: Path) -> None:
     name, _, version = requirement.partition("==")
-    page_url = urljoin(_index() + "/", re.sub(r"[-_.]+", "-", name).lower() + "/")
+    page_url = urljoin(index_url() + "/", re.sub(r"[-_.]+", "-", name).lower() + "/")
     page = json.loads(_read(page_url, accept=_JSON))
     stem = re.compile(re.sub(r"[-_.]+", "[-_.]+", name) + "-" + re.escape(version), re.IGNORECASE)
     for file in page["files"]:
@@ -59,7 +59,7 @@ def _fetch(requirement: str, folder: Path) -> None:
     raise KitError(f"{requirement}: the index has no sdist")
 
 
-def _index() -> str:
+def index_url() -> str:
     """Where pip looks first, as the user configured it."""
     named = os.environ.get("PIP_INDEX_URL")
     if named is None:

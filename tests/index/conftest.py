@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from envsync.cache import Cache
-from envsync.index import Indexes
 from envsync.index.access import Index, IndexSettings
+from envsync.index.client import Indexes
 from tests.image.registry_client.server import Respond, Server, serving
 
 _VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

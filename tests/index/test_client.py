@@ -11,8 +11,9 @@ import pytest
 
 from envsync.cache import Cache
 from envsync.errors import PackageIndexError
-from envsync.index import Indexes, Listed, Pin, Unanswered
+from envsync.index import Listed, Pin, Unanswered
 from envsync.index.access import Index, IndexSettings
+from envsync.index.client import Indexes
 from envsync.index.transport import Timeouts
 from tests.image.registry_client.server import Reply, Respond, Server, closed_port, scripted
 from tests.imagekit.index_server import ServedIndex

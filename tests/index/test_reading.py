@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from envsync.cache import Cache
 from envsync.errors import PackageIndexError
-from envsync.index import Indexes, IndexFile, Listed, Pin
+from envsync.index import IndexFile, Listed, Pin
 from envsync.index.access import IndexSettings
+from envsync.index.client import Indexes
 from envsync.index.wheel_tail import Span, WheelError, directory_span, parse_directory, unpack
 from tests.image.registry_client.server import Reply, Request, Respond, Server
 from tests.imagekit.index_server import ServedIndex

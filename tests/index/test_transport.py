@@ -11,9 +11,10 @@ import pytest
 import trustme
 
 from envsync.errors import UsageError
-from envsync.http.connections import parse_proxy
-from envsync.index import Indexes, Listed, Pin, Unanswered
+from envsync.http.proxies import parse_proxy
+from envsync.index import Listed, Pin, Unanswered
 from envsync.index.access import Index, IndexSettings
+from envsync.index.client import Indexes
 from tests.image.registry_client.proxy import proxying
 from tests.image.registry_client.server import Reply, Respond, Server, serving
 from tests.imagekit.index_server import ServedIndex

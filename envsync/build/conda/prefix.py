@@ -40,7 +40,7 @@ from envsync.build.conda.state import (
 from envsync.build.events import Event, InterpreterFound, Line, Note
 from envsync.build.interpreter import LocalPython
 from envsync.build.marker import MARKER_NAME, LockIdentity, Marker, encode_marker, found_lacking, keep_marker
-from envsync.build.plan import Choose, NotReproducible, Plan, make_plan
+from envsync.build.plan import Chooser, NotReproducible, Plan, make_plan
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
@@ -76,7 +76,7 @@ class CondaOptions(Struct, frozen=True, kw_only=True):
     as_of: datetime | None = None
     """See :class:`envsync.build.venv.BuildOptions`, as the next two."""
     strict: bool = False
-    chooser: Callable[[LocalPython], Choose] | None = None
+    chooser: Chooser | None = None
     timeout: float = TWO_HOURS
     """Seconds, for each run of another program."""
     patience: float = PATIENCE
@@ -117,7 +117,7 @@ def create_conda(
     with exclusive(place):
         old = check_target(place)
         if options.chooser is not None and plan.parts:
-            plan = make_plan(by_pip, options.chooser(python))
+            plan = make_plan(by_pip, options.chooser(python, believing=False))
         work = _Work(
             place=place,
             environment=environment,

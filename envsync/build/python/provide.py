@@ -6,18 +6,19 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from envsync.build.events import Event, Note, Waiting
 from envsync.build.interpreter import LocalPython, NotHereError, find_interpreter
-from envsync.build.python.from_conda import CondaPython
-from envsync.build.python.from_image import from_image, refuse, this_machine
 from envsync.build.python.source import NotProvidedError, OpenImage
-from envsync.build.python.uv_python import from_uv
 from envsync.errors import InterpreterNotFoundError
 from envsync.model import ImageSource, Snapshot
 from envsync.redaction import printable
+
+if TYPE_CHECKING:
+    from envsync.build.python.from_conda import CondaPython
 
 AUTO, IMAGE = "auto", "image"
 _LONGEST = 400
@@ -88,6 +89,8 @@ def _placed(
     """What an earlier run placed: nothing has to be asked for it."""
     if options.cache is None:
         return None
+    from envsync.build.python.from_image import from_image
+
     found = _of_channels(lock, requested or lock.python.version, options.cache, offline=True).placed()
     if found is not None or requested is not None:
         return found
@@ -101,6 +104,8 @@ def _sources(
     lock: Snapshot, version: str, options: PythonOptions, on_event: Callable[[Event], None]
 ) -> Iterator[_Source]:
     def by_uv() -> LocalPython:
+        from envsync.build.python.uv_python import from_uv
+
         on_event(Waiting(what=f"uv, which is asked for Python {printable(version)}"))
         python = from_uv(lock.python, version, offline=options.offline)
         on_event(Note(text=f"Python {python.version} was downloaded by uv"))
@@ -118,6 +123,8 @@ def _sources(
 
 
 def _of_channels(lock: Snapshot, version: str, cache: Path, *, offline: bool) -> CondaPython:
+    from envsync.build.python.from_conda import CondaPython
+
     return CondaPython(
         wanted=lock.python, version=version, cache=cache, offline=offline, environ=os.environ, home=Path.home()
     )
@@ -126,6 +133,8 @@ def _of_channels(lock: Snapshot, version: str, cache: Path, *, offline: bool) ->
 def _of_image(lock: Snapshot, options: PythonOptions, on_event: Callable[[Event], None]) -> LocalPython:
     if options.cache is None:
         raise NotProvidedError("there is no cache to place it in")
+    from envsync.build.python.from_image import from_image
+
     return from_image(lock, cache=options.cache, open_image=options.open_image, on_event=on_event)
 
 
@@ -133,6 +142,8 @@ def _runs_here(lock: Snapshot, options: PythonOptions) -> bool:
     """Whether the image's own interpreter could be had, as far as the lock tells."""
     if options.cache is None or options.open_image is None or not isinstance(lock.source, ImageSource):
         return False
+    from envsync.build.python.from_image import refuse, this_machine
+
     try:
         refuse(lock, this_machine())
     except NotProvidedError:

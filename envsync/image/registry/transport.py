@@ -21,8 +21,9 @@ from urllib3.exceptions import (
 
 from envsync import __version__
 from envsync.errors import CorruptImageError
-from envsync.http.connections import Connections, Proxy, proxy_for
+from envsync.http.connections import Connections
 from envsync.http.faults import causes, reason_of
+from envsync.http.proxies import Proxy, proxy_for
 from envsync.http.urls import host, is_loopback, origin, shown
 from envsync.image.registry.access import Timeouts
 from envsync.image.registry.problems import (

@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from envsync.errors import EnvsyncError, RegistryError, UsageError
-from envsync.http.connections import proxy_for
+from envsync.http.proxies import proxy_for
 from envsync.image.registry.access import Access, Timeouts
 from tests.image.layers import MadeImage, sha, tar_layer
 from tests.image.registry_client.conftest import Opener
