@@ -10,6 +10,8 @@ from envsync.redaction import printable
 
 Scope = Literal["python", "os", "env"]
 Severity = Literal["error", "warning", "note"]
+Verdict = Literal["breaks", "may-differ", "harmless"]
+"""Of what the system around the environment has: a needed thing is absent; is another one; nothing here needs it."""
 Kind = Literal[
     "interpreter-version",
     "interpreter-implementation",
@@ -32,6 +34,13 @@ Kind = Literal[
     "conda-virtual-package",
     "conda-package-extra",
     "environment-variable",
+    "library-missing",
+    "library-symbols",
+    "library-version",
+    "command-missing",
+    "command-version",
+    "resource-missing",
+    "resource-version",
     "os-architecture",
     "os-release",
     "os-package-missing",
@@ -61,6 +70,12 @@ class Finding(Record, frozen=True, kw_only=True):
     """One sentence: what this may break."""
     fix: str | None = None
     """A command to type; or, beginning with a capital, a sentence that says what to do."""
+    verdict: Verdict | None = None
+    """Of scope ``os`` and ``env``: what it means for this environment; ``None`` of what is inside of it."""
+    needed_by: tuple[str, ...] = ()
+    """Distributions of the environment that need the subject, sorted."""
+    package: str | None = None
+    """The OS package that gives it on the expected side."""
 
 
 class NotCompared(Record, frozen=True, kw_only=True):

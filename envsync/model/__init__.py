@@ -17,10 +17,15 @@ from envsync.model.conda import CondaEnvironment as CondaEnvironment
 from envsync.model.conda import CondaPackage as CondaPackage
 from envsync.model.conda import Deviation as Deviation
 from envsync.model.conda import SolvedEnvironment as SolvedEnvironment
+from envsync.model.needs import NeededBy as NeededBy
+from envsync.model.needs import NeededCommand as NeededCommand
+from envsync.model.needs import NeededLibrary as NeededLibrary
+from envsync.model.needs import Needs as Needs
+from envsync.model.needs import Resource as Resource
 from envsync.model.record import Record as Record
 from envsync.reference import Digest, Platform
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 
 # --- where a snapshot comes from ---------------------------------------------------------------------
@@ -117,14 +122,16 @@ class OperatingSystem(Record, frozen=True, kw_only=True):
 
 
 class OsPackage(Record, frozen=True, kw_only=True):
-    """An installed package of dpkg or apk."""
+    """An installed package of the operating system, or of Homebrew."""
 
-    manager: Literal["dpkg", "apk"]
+    manager: Literal["dpkg", "apk", "rpm", "pacman", "brew"]
     name: str
     version: str
     architecture: str
     source: str
-    """The source package (dpkg ``Source``, apk ``o:``); its own name where it has no other."""
+    """The source package (dpkg ``Source``, apk ``o:``, of rpm without version); its own name where it has no other."""
+    explicit: bool | None = None
+    """Whether somebody asked for it, rather than another package; ``None``: the system does not say."""
 
 
 # --- distributions -----------------------------------------------------------------------------------
@@ -276,6 +283,8 @@ class Snapshot(Record, frozen=True, kw_only=True, omit_defaults=False):
     """Of a local side: what conda takes for packages of the machine, as ``__glibc=2.36=0``."""
     os_packages: tuple[OsPackage, ...] | None = None
     """Sorted by name, architecture, version; ``None`` where nothing is known (a list, or another OS)."""
+    needs: Needs | None = None
+    """What the environment needs of the system; ``None`` where its files were not seen, or no system was."""
     skipped: tuple[Skipped, ...] = ()
 
     @property

@@ -69,7 +69,7 @@ def test_schema_refuses_an_unknown_field() -> None:
         (b"", "L: damaged: Input data was truncated"),
         (b"[]", "L: damaged: Expected `object`, got `array`"),
         (b'{"schema": "1"}', "L: damaged: Expected `int`, got `str` - at `$.schema`"),
-        (b'{"schema": 99}', "L: written by a newer envsync: schema 99 (this one reads up to 3)"),
+        (b'{"schema": 99}', "L: written by a newer envsync: schema 99 (this one reads up to 4)"),
         (b'{"schema": 1}', "L: damaged: Object missing required field `source`"),
         (b"[" * 100_000, "L: damaged: "),
     ],

@@ -22,7 +22,6 @@ from envsync.build.events import Event, Note
 from envsync.build.interpreter import LocalPython
 from envsync.build.python.check import check_python, described_missing
 from envsync.build.python.image_files import Plan, Taken, is_safe, plan_files, python_files, with_places
-from envsync.build.python.libraries import Libraries
 from envsync.build.python.source import ImageFiles, NotProvidedError, OpenImage, python_folder
 from envsync.build.python.sysconfig_data import build_variables
 from envsync.build.target import exclusive
@@ -31,6 +30,7 @@ from envsync.catalog.libc import find_libc
 from envsync.elf import MAGIC, Elf, parse_elf
 from envsync.errors import CommandError, ImageError
 from envsync.files import FileReadError, HostTree
+from envsync.loader import Libraries
 from envsync.model import ImageSource, Interpreter, Libc, Snapshot
 from envsync.process import run
 from envsync.redaction import printable

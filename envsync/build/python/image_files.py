@@ -9,11 +9,11 @@ from pathlib import PurePosixPath
 
 from msgspec import Struct
 
-from envsync.build.python.libraries import Libraries, is_libc
 from envsync.build.python.source import NotProvidedError
 from envsync.catalog.getpath import Layout
 from envsync.elf import Elf
 from envsync.files import SearchableTree
+from envsync.loader import Libraries, is_libc
 from envsync.redaction import printable
 
 FILES = 20_000

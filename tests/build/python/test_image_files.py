@@ -17,11 +17,11 @@ from envsync.build.python.image_files import (
     python_files,
     with_places,
 )
-from envsync.build.python.libraries import Libraries
 from envsync.build.python.source import NotProvidedError
 from envsync.catalog.getpath import Layout
 from envsync.elf import Elf
 from envsync.files import FileInfo, HostTree
+from envsync.loader import Libraries
 from tests.build.python.folder_image import FolderTree
 
 MACHINE = "x86_64"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envsync.build.python.libraries import Libraries, is_libc
 from envsync.elf import Elf
 from envsync.files import FileReadError, HostTree
+from envsync.loader import Libraries, is_libc
 from tests.test_elf import made
 
 MACHINE = "x86_64"
