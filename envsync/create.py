@@ -97,15 +97,14 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
     loading.start()
     built = make(target, (), on_event)
     loading.join()
-    actual, inside, around = _compare(located, target, built)
+    cache = choices.pulling.cache if choices.pulling is not None else None
+    inside, around, fidelity = _compare(located, target, built, cache)
     damaged = tuple(finding for finding in inside if finding.kind in _DAMAGED)
     if damaged and choices.backend not in ("conda", "mamba", "micromamba"):
         on_event(_installed_anew(damaged))
         built = make(target, damaged, on_event)
-        actual, inside, around = _compare(located, target, built)
+        inside, around, fidelity = _compare(located, target, built, cache)
     conda = _for_this_machine(located)
-    cache = choices.pulling.cache if choices.pulling is not None else None
-    fidelity = _measure(located, actual, built, cache)
     return Created(
         located=located, target=target, built=built, python=inside, machine=around, fidelity=fidelity, conda=conda
     )
@@ -313,8 +312,10 @@ def _load_what_compares() -> None:
     import envsync.local  # noqa: F401
 
 
-def _compare(located: Located, target: Path, built: Built) -> tuple[Snapshot, tuple[Finding, ...], tuple[Finding, ...]]:
-    """The environment as it is, what differs inside it, and around it."""
+def _compare(
+    located: Located, target: Path, built: Built, cache: Cache | None
+) -> tuple[tuple[Finding, ...], tuple[Finding, ...], Fidelity | None]:
+    """What differs inside the environment as it is now, and around it; how its files compare."""
     from envsync.drift.changes import find_changes
     from envsync.drift.compare import compare
     from envsync.drift.comparison import is_only_a_mirror
@@ -326,14 +327,16 @@ def _compare(located: Located, target: Path, built: Built) -> tuple[Snapshot, tu
 
     lock = located.lock.snapshot
     is_conda = lock.conda_environment is not None
-    actual = describe(target, env_names=compared_names(lock), with_virtual_packages=is_conda)
+    actual = describe(target, env_names=compared_names(lock), needs_of=lock, with_virtual_packages=is_conda)
+    fidelity = _measure(located, actual, built, cache)
     expected = on_the_platform_of(actual, lock)
     reasons = {normalized(part.name): part.reason for part in built.not_reproducible}
     changed, _ = find_changes(actual)
     modified, _ = verify_conda(actual, verify=True, hashed=built.hashed) if is_conda else ((), ())
     inside = compare(expected, actual, scopes=frozenset({"python"}), accepted=reasons)
-    around = compare(expected, actual, scopes=frozenset({"env", "os"}))
+    rebuilt = frozenset(fidelity.rebuilt) if fidelity is not None else frozenset()
+    around = compare(expected, actual, scopes=frozenset({"env", "os"}), rebuilt=rebuilt)
     lacking = tuple(finding for finding in inside if finding.kind in _OF_THE_MACHINE)
     # Of a client of the user's own: it records the mirror that it had a package from.
     differing = (f for f in inside if f.kind not in _OF_THE_MACHINE and not is_only_a_mirror(f))
-    return actual, ranked((*differing, *changed, *modified)), ranked((*lacking, *around))
+    return ranked((*differing, *changed, *modified)), ranked((*lacking, *around)), fidelity

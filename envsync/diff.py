@@ -121,6 +121,7 @@ def _describe(environment: Path, expected: Snapshot | None) -> Snapshot:
     return describe(
         environment,
         env_names=compared_names(expected),
+        needs_of=expected,
         with_virtual_packages=expected.conda_environment is not None,
     )
 
@@ -158,22 +159,26 @@ def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mappin
     accepted = {normalized(name): reason for name, reason in reasons.items()}
     if isinstance(actual.snapshot.source, LocalSource):
         expected = structs.replace(expected, snapshot=on_the_platform_of(actual.snapshot, expected.snapshot))
-    findings = compare(
-        expected.snapshot, actual.snapshot, scopes=options.scopes, ignore=options.ignore, accepted=accepted
-    )
     notes = (*expected.notes, *actual.notes)
-    fidelity = None
+    inside = _inside(expected.snapshot, actual.snapshot, options, reasons)
+    findings = compare(
+        expected.snapshot,
+        actual.snapshot,
+        scopes=options.scopes,
+        ignore=options.ignore,
+        accepted=accepted,
+        rebuilt=inside.rebuilt,
+    )
+    fidelity = inside.fidelity
     if "python" in options.scopes and isinstance(actual.snapshot.source, LocalSource):
-        changed, unread = find_changes(actual.snapshot, verify=options.verify, ignore=options.ignore)
         modified, unseen = _conda_files(expected.snapshot, actual.snapshot, options)
-        edited = {str(normalized(finding.subject)): finding.actual or "" for finding in changed}
-        fidelity = measure(expected.snapshot, actual.snapshot, reasons=reasons, changed=edited, verify=options.verify)
-        told = {normalized(finding.subject) for finding in (*findings, *changed)} | options.ignore
+        told = {normalized(finding.subject) for finding in (*findings, *inside.changed)} | options.ignore
         builds = other_builds(fidelity, told) if fidelity is not None else ()
-        findings, notes = ranked((*findings, *changed, *builds, *modified)), (*notes, *unread, *unseen)
+        findings = ranked((*findings, *inside.changed, *builds, *modified))
+        notes = (*notes, *inside.unread, *unseen)
     return Difference(
         findings=findings,
-        fidelity=fidelity,
+        fidelity=fidelity if "python" in options.scopes else None,
         comparison=describe_comparison(
             expected.snapshot,
             actual.snapshot,
@@ -185,6 +190,30 @@ def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mappin
             also_not_compared=notes,
         ),
     )
+
+
+class _Inside(Struct, frozen=True, kw_only=True):
+    """What was seen of the files of a local environment."""
+
+    changed: tuple[Finding, ...] = ()
+    unread: tuple[NotCompared, ...] = ()
+    fidelity: Fidelity | None = None
+
+    @property
+    def rebuilt(self) -> frozenset[str]:
+        """Normalised names of what was built, or chosen, anew here."""
+        edited = {normalized(finding.subject) for finding in self.changed}
+        others = self.fidelity.rebuilt if self.fidelity is not None else ()
+        return frozenset(others) - edited
+
+
+def _inside(expected: Snapshot, actual: Snapshot, options: DiffOptions, reasons: Mapping[str, str]) -> _Inside:
+    if not options.scopes & {"python", "os"} or not isinstance(actual.source, LocalSource):
+        return _Inside()
+    changed, unread = find_changes(actual, verify=options.verify, ignore=options.ignore)
+    edited = {str(normalized(finding.subject)): finding.actual or "" for finding in changed}
+    fidelity = measure(expected, actual, reasons=reasons, changed=edited, verify=options.verify)
+    return _Inside(changed=changed, unread=unread, fidelity=fidelity)
 
 
 def _conda_files(

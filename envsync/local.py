@@ -36,6 +36,7 @@ def describe(
     *,
     env_names: Collection[str] = (),
     environ: Mapping[str, str] | None = None,
+    needs_of: Snapshot | None = None,
     with_virtual_packages: bool = False,
 ) -> Snapshot:
     """Describe a virtual environment, or another prefix with a Python in it.
@@ -46,6 +47,7 @@ def describe(
         env: the folder that holds ``bin/python``.
         env_names: variables to look up; no other one becomes part of the snapshot.
         environ: the shell's variables; this process's own unless given.
+        needs_of: an image; whether this machine has what its environment needs is found out.
         with_virtual_packages: find out what conda takes for packages of this machine, which takes a while.
 
     Raises:

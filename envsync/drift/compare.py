@@ -32,6 +32,7 @@ def compare(
     scopes: frozenset[Scope] = SCOPES,
     ignore: frozenset[NormalizedName] = frozenset(),
     accepted: Mapping[NormalizedName, str] | None = None,
+    rebuilt: frozenset[str] = frozenset(),
 ) -> tuple[Finding, ...]:
     """All drift of ``actual`` from ``expected``, most important first.
 
@@ -41,6 +42,7 @@ def compare(
         scopes: what to compare.
         ignore: normalised names of distributions, OS packages and variables that do not count.
         accepted: distributions that are known not to be reproducible here, with the reason.
+        rebuilt: normalised names of distributions of ``actual`` whose files are others than those of ``expected``.
     """
     findings: list[Finding] = []
     if "python" in scopes:
@@ -51,7 +53,7 @@ def compare(
     if "env" in scopes:
         findings += compare_variables(expected, actual)
     if "os" in scopes:
-        findings += compare_systems(expected, actual)
+        findings += compare_systems(expected, actual, rebuilt=rebuilt)
     return ranked(finding for finding in findings if normalized(finding.subject) not in ignore)
 
 

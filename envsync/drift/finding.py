@@ -86,7 +86,7 @@ class NotCompared(Record, frozen=True, kw_only=True):
 
 
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Sort, most important first: by severity, scope (python, env, os), kind, subject."""
+    """Sort, most important first: by severity, scope (python, env, os), kind, subject; harmless ones last."""
     return tuple(sorted(findings, key=_rank))
 
 
@@ -95,9 +95,10 @@ _SCOPE_RANK: dict[Scope, int] = {"python": 0, "env": 1, "os": 2}
 _KIND_RANK: dict[Kind, int] = {kind: rank for rank, kind in enumerate(get_args(Kind))}
 
 
-def _rank(finding: Finding) -> tuple[int, int, int, str, str, str, str]:
+def _rank(finding: Finding) -> tuple[int, bool, int, int, str, str, str, str]:
     return (
         _SEVERITY_RANK[finding.severity],
+        finding.verdict == "harmless",
         _SCOPE_RANK[finding.scope],
         _KIND_RANK[finding.kind],
         finding.subject.lower(),

@@ -13,15 +13,12 @@ from envsync.model import (
     ImageSource,
     ListSource,
     LocalSource,
-    OperatingSystem,
-    OsPackage,
     Snapshot,
     VcsOrigin,
 )
 from envsync.names import is_distribution_name
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_OS_PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 _PYTHON_VERSION = re.compile(r"[0-9]+(\.[0-9]+)+[a-z0-9]*")
 _PEP440_CHARACTERS = re.compile(r"[A-Za-z0-9.!+_-]+")
 _NAMED_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\"}
@@ -115,23 +112,8 @@ def unset_variable(name: str) -> str | None:
     return f"unset {name}" if _VARIABLE.fullmatch(name) else None
 
 
-def install_os_package(package: OsPackage, host: OperatingSystem | None) -> str | None:
-    """Install a package with the host's own package manager, where that is the package's.
-
-    Without its version: mirrors keep only the newest one of a release.
-    """
-    family = {host.id, *host.id_like} if host is not None else set()
-    if not _OS_PACKAGE.fullmatch(package.name):
-        return None
-    if package.manager == "dpkg" and family & {"debian", "ubuntu"}:
-        return f"apt-get install {package.name}"
-    if package.manager == "apk" and "alpine" in family:
-        return f"apk add {package.name}"
-    return None
-
-
 _TAKES_MORE = re.compile(
-    r"(?P<command>apt-get install|apk add|export|unset"
+    r"(?P<command>(?:apt-get|dnf|zypper|brew) install|apk add|pacman -S|export|unset"
     r"|uv pip uninstall --python (?:'[^']*'|[^' ]+)"
     r"|uv pip install --python (?:'[^']*'|[^' ]+) --no-deps(?: --reinstall --no-cache)?)"
     r" (?P<word>.+)",

@@ -2,34 +2,67 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
-from envsync.drift import fixes
-from envsync.drift.finding import Finding
+from msgspec.structs import replace
+
+from envsync.drift.finding import Finding, Verdict
+from envsync.drift.needs import Asked, compare_needs, needed_packages
+from envsync.drift.system_fixes import install_os_package
 from envsync.model import ListSource, LocalSource, OperatingSystem, OsPackage, Snapshot
 from envsync.redaction import printable
 
 _ANY_ARCHITECTURE = frozenset({"all", "noarch"})
 
 
-def compare_systems(expected: Snapshot, actual: Snapshot) -> Iterator[Finding]:
+def compare_systems(
+    expected: Snapshot, actual: Snapshot, *, rebuilt: frozenset[str] = frozenset()
+) -> Iterator[Finding]:
     """What the expected side has and the other one has not, or otherwise.
 
     Packages that only a machine has are no drift: a laptop has thousands. Of two images they are. A published
-    list tells nothing of its system.
+    list tells nothing of its system. ``rebuilt``: see :class:`envsync.drift.needs.Asked`.
     """
     if isinstance(expected.source, ListSource) or isinstance(actual.source, ListSource):
         return
     yield from _compare_architectures(expected, actual)
     if expected.os is not None:
-        yield from _compare_releases(expected.os, actual.os or OperatingSystem())
+        is_known = expected.needs is not None
+        yield from _compare_releases(expected.os, actual.os or OperatingSystem(), is_known=is_known)
+    needed: tuple[Finding, ...] = ()
+    if isinstance(actual.source, LocalSource):
+        needed = tuple(compare_needs(Asked(expected=expected, actual=actual, rebuilt=rebuilt)))
+        yield from needed
     if not expected.os_packages:
         return
+    judged = _Judged(expected, actual, needed)
     managers = {package.manager for package in expected.os_packages}
     if not managers & {package.manager for package in actual.os_packages or ()}:
-        yield _not_comparable(expected.os_packages, actual)
+        yield from judged(_not_comparable(expected.os_packages, actual))
         return
-    yield from _compare_packages(expected, actual)
+    for finding in _compare_packages(expected, actual):
+        yield from judged(finding)
+
+
+class _Judged:
+    """Says of a package what its difference means, unless what needs it was told of already."""
+
+    def __init__(self, expected: Snapshot, actual: Snapshot, told: tuple[Finding, ...]) -> None:
+        local = isinstance(actual.source, LocalSource)
+        self._known = expected.needs is not None and (actual.needs is not None or not local)
+        self._told = {finding.package for finding in told}
+        # Of two images none was asked for what the other needs.
+        self._needed = frozenset() if local else needed_packages(expected)
+
+    def __call__(self, finding: Finding) -> Iterator[Finding]:
+        if not self._known:
+            yield finding
+        elif finding.subject not in self._told:
+            verdict: Verdict = "may-differ" if finding.subject in self._needed else "harmless"
+            harmless = verdict == "harmless"
+            impact = "Nothing in the environment needs it." if harmless else finding.impact
+            yield replace(finding, verdict=verdict, severity="note" if harmless else finding.severity, impact=impact)
 
 
 def _compare_architectures(expected: Snapshot, actual: Snapshot) -> Iterator[Finding]:
@@ -41,6 +74,7 @@ def _compare_architectures(expected: Snapshot, actual: Snapshot) -> Iterator[Fin
             kind="os-architecture",
             scope="os",
             severity="warning",
+            verdict="may-differ",
             subject="architecture",
             expected=ours,
             actual=theirs,
@@ -48,24 +82,29 @@ def _compare_architectures(expected: Snapshot, actual: Snapshot) -> Iterator[Fin
         )
 
 
-def _compare_releases(ours: OperatingSystem, theirs: OperatingSystem) -> Iterator[Finding]:
+def _compare_releases(ours: OperatingSystem, theirs: OperatingSystem, *, is_known: bool) -> Iterator[Finding]:
+    """``is_known``: what the environment needs of the system is known, and compared by itself."""
     if (ours.id, ours.version_id) == (theirs.id, theirs.version_id):
         return
+    impact = _libc_impact(ours, theirs)
+    if not impact and not is_known:
+        impact = "Other system libraries: versions, certificates, time zones and locales may differ."
     yield Finding(
         kind="os-release",
         scope="os",
-        severity="warning",
+        severity="warning" if impact else "note",
+        verdict="may-differ" if impact else "harmless",
         subject="operating system",
         expected=printable(ours.label),
         actual=printable(theirs.label),
-        impact=_libc_impact(ours, theirs),
+        impact=impact or "What the environment needs of it is compared one by one.",
     )
 
 
 def _libc_impact(ours: OperatingSystem, theirs: OperatingSystem) -> str:
     one, other = ours.libc, theirs.libc
     if one is None or other is None or one == other:
-        return "Other system libraries: versions, certificates, time zones and locales may differ."
+        return ""
     if one.family != other.family:
         return f"{other.family} instead of {one.family}: compiled distributions are other files."
     older = _numbers(other.version) < _numbers(one.version)
@@ -92,7 +131,7 @@ def _not_comparable(packages: tuple[OsPackage, ...], actual: Snapshot) -> Findin
 
 
 def _counted(packages: tuple[OsPackage, ...]) -> str:
-    counts = {manager: sum(p.manager == manager for p in packages) for manager in ("dpkg", "apk")}
+    counts = Counter(package.manager for package in packages)
     return ", ".join(f"{count} {manager} packages" for manager, count in counts.items() if count)
 
 
@@ -114,7 +153,7 @@ def _compare_packages(expected: Snapshot, actual: Snapshot) -> Iterator[Finding]
         if isinstance(expected.source, LocalSource) and key not in theirs:
             continue  # what only this machine has is no drift, whichever side it is on
         for package in wanted.values():
-            fix = fixes.install_os_package(package, actual.os) if local else None
+            fix = install_os_package(package, actual.os) if local else None
             yield from _compare_package(package, theirs.get(key, {}), fix)
     if not local:
         for key, present in theirs.items():

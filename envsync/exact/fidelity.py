@@ -53,6 +53,11 @@ class Fidelity(Struct, frozen=True, kw_only=True):
         return sum(verdict.grade == grade for verdict in self.verdicts)
 
     @property
+    def rebuilt(self) -> tuple[str, ...]:
+        """Normalised names of what has other files here, however that came about."""
+        return tuple(normalized(v.name) for v in self.verdicts if v.grade in ("same-release", "differs"))
+
+    @property
     def is_exact(self) -> bool:
         """Whether all that can be compared is identical; on another platform, whether all is of the same release."""
         same = self.count("identical") + (self.count("same-release") if self.is_foreign else 0)

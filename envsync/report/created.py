@@ -41,6 +41,13 @@ _AROUND: dict[Kind, tuple[str, str]] = {
         "virtual packages of conda are not met here",
     ),
     "environment-variable": ("variable of the image is not set so here", "variables of the image are not set so here"),
+    "library-version": (
+        "OS package that it needs has another version here",
+        "OS packages that it needs have other versions here",
+    ),
+    "command-version": ("command that it runs has another version here", "commands that it runs have other versions"),
+    "resource-missing": ("kind of system data is absent here", "kinds of system data are absent here"),
+    "resource-version": ("kind of system data is another here", "kinds of system data are others here"),
     "os-package-missing": ("OS package of the image is absent here", "OS packages of the image are absent here"),
     "os-package-version": ("OS package has another version here", "OS packages have other versions here"),
     "os-package-architecture": ("OS package has another architecture", "OS packages have another architecture"),
@@ -151,9 +158,16 @@ def _machine(created: Created, width: int) -> Iterator[str]:
     snapshot = created.located.lock.snapshot
     if snapshot.os is None:
         return
-    parts = list(_machine_parts(created.machine))
+    breaking = [finding for finding in created.machine if finding.verdict == "breaks"]
+    parts = list(_machine_parts([f for f in created.machine if f.verdict not in ("breaks", "harmless")]))
+    if breaking:
+        parts.insert(0, f"{len(breaking)} needed {'thing is' if len(breaking) == 1 else 'things are'} missing")
     text = f"this machine: {'; '.join(parts) if parts else f'nothing missing of {printable(snapshot.os.label)}'}"
     yield from textwrap.wrap(text, width, subsequent_indent="  ")
+    for finding in breaking[:_SHOWN]:
+        fix = f" ({printable(finding.fix)})" if finding.fix else ""
+        told = f"- {printable(finding.subject)}: {printable(finding.impact)}{fix}"
+        yield from textwrap.wrap(told, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
     if parts:
         yield f"  details: envsync diff {shlex.quote(str(created.target))}"
 

@@ -79,10 +79,14 @@ def render(
         comparison: what was compared with what.
         width: columns.
         colour: mark severities with ANSI escapes.
-        fold: show only the first :data:`FOLD` findings of a kind.
+        fold: show only the first :data:`FOLD` findings of a kind, and of harmless ones how many there are.
         fidelity: how the files compare with those of the image.
     """
     exact = fidelity_lines(fidelity, width) if fidelity is not None else []
+    harmless = sum(finding.verdict == "harmless" for finding in findings)
+    if fold:
+        findings = [finding for finding in findings if finding.verdict != "harmless"]
+        exact = [*exact, *_harmless(harmless, width)]
     if not findings:
         return "\n".join([*_no_drift(comparison, width), *exact, *_not_compared(comparison, width, fold)]) + "\n"
     lines = [*_side("A", comparison.expected, width), *_side("B", comparison.actual, width)]
@@ -97,6 +101,13 @@ def _no_drift(comparison: Comparison, width: int) -> Iterator[str]:
     counts = _identical(comparison)
     told = f"no drift: {counts} (Python {comparison.actual.python})"
     yield from _wrapped(told if counts else "no drift", width, "", "  ")
+
+
+def _harmless(count: int, width: int) -> list[str]:
+    if not count:
+        return []
+    what = "difference" if count == 1 else "differences"
+    return _wrapped(f"harmless: {count} {what} of the system that nothing here needs (--all)", width, "", "  ")
 
 
 def _side(letter: str, side: Side, width: int) -> Iterator[str]:

@@ -1,0 +1,215 @@
+"""What an environment needs of the system, and what a machine lacks of it."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+from msgspec.structs import replace
+
+from envsync.drift.compare import compare
+from envsync.drift.finding import Finding
+from envsync.model import (
+    NeededBy,
+    NeededCommand,
+    NeededLibrary,
+    Needs,
+    OperatingSystem,
+    OsPackage,
+    Resource,
+    Snapshot,
+)
+from tests.drift.sides import image, local, os_package, other_image
+
+DEBIAN = image().os
+FEDORA = OperatingSystem(
+    id="fedora", version_id="40", pretty_name="Fedora Linux 40", libc=DEBIAN.libc if DEBIAN else None
+)
+ALPINE = OperatingSystem(id="alpine", version_id="3.20.1", libc=DEBIAN.libc if DEBIAN else None)
+UNKNOWN = OperatingSystem(id="plan9", libc=DEBIAN.libc if DEBIAN else None)
+PATH = PurePosixPath("/usr/lib/x86_64-linux-gnu/libgomp.so.1.0.0")
+
+
+def gomp(*names: str, versions: tuple[str, ...] = (), **fields: object) -> NeededLibrary:
+    by = tuple(NeededBy(name=name, versions=versions) for name in names or ("lightgbm",))
+    given = {"path": PATH, "package": "libgomp1", **fields}
+    return NeededLibrary(soname="libgomp.so.1", needed_by=by, **given)  # type: ignore[arg-type]
+
+
+def needs(*parts: NeededLibrary | NeededCommand | Resource) -> Needs:
+    return Needs(
+        objects=1,
+        libraries=tuple(part for part in parts if isinstance(part, NeededLibrary)),
+        commands=tuple(part for part in parts if isinstance(part, NeededCommand)),
+        resources=tuple(part for part in parts if isinstance(part, Resource)),
+    )
+
+
+def found(
+    ours: NeededLibrary | NeededCommand | Resource,
+    theirs: NeededLibrary | NeededCommand | Resource,
+    *,
+    host: OperatingSystem | None = DEBIAN,
+    rebuilt: frozenset[str] = frozenset(),
+    packages: tuple[OsPackage, ...] = (os_package("libgomp1", "12.2"),),
+    here: tuple[OsPackage, ...] = (os_package("libgomp1", "12.2"),),
+) -> list[Finding]:
+    expected = image(needs=needs(ours), os_packages=packages)
+    actual = local(needs=needs(theirs), os=host, os_packages=here)
+    every = compare(expected, actual, scopes=frozenset({"os"}), rebuilt=rebuilt)
+    return [finding for finding in every if finding.kind not in ("os-release", "os-not-comparable")]
+
+
+def test_a_library_that_is_there_is_no_finding() -> None:
+    assert found(gomp(), gomp()) == []
+
+
+@pytest.mark.parametrize(
+    ("host", "fix"),
+    [
+        (DEBIAN, "apt-get install libgomp1"),
+        (FEDORA, "dnf install 'libgomp.so.1()(64bit)'"),
+        (ALPINE, "apk add so:libgomp.so.1"),
+        (UNKNOWN, None),
+        (None, None),
+    ],
+)
+def test_a_library_that_is_missing(host: OperatingSystem | None, fix: str | None) -> None:
+    (finding,) = found(gomp("lightgbm", "scikit-learn"), gomp(path=None, package=None), host=host, packages=(), here=())
+    assert finding.fix == fix or (finding.fix or "").endswith(("install libgomp", "add libgomp"))
+    assert replace(finding, fix=None) == Finding(
+        kind="library-missing",
+        scope="os",
+        severity="error",
+        verdict="breaks",
+        subject="libgomp.so.1",
+        expected="from libgomp1",
+        impact="Importing lightgbm, scikit-learn fails: libgomp.so.1 cannot be loaded.",
+        needed_by=("lightgbm", "scikit-learn"),
+        package="libgomp1",
+    )
+
+
+def test_its_package_is_not_told_of_again() -> None:
+    (finding,) = found(gomp(), gomp(path=None, package=None), here=(os_package("bash"),))
+    assert finding.kind == "library-missing"
+
+
+def test_what_the_image_lacks_too_is_no_drift() -> None:
+    nothing = gomp(path=None, package=None)
+    assert found(nothing, nothing, packages=(), here=()) == []
+
+
+def test_a_library_whose_own_needs_are_not_met() -> None:
+    (finding,) = found(gomp(), gomp(broken=("libnuma.so.1",)), packages=(), here=())
+    assert finding.kind == "library-missing"
+    assert finding.actual == "there, but libnuma.so.1, which it needs itself, is not"
+    assert finding.impact == "Importing lightgbm fails: libnuma.so.1 cannot be loaded."
+
+
+def test_symbols_that_are_too_new() -> None:
+    ours = NeededLibrary(
+        soname="libstdc++.so.6",
+        path=PATH,
+        package="libstdc++6",
+        needed_by=(
+            NeededBy(name="pandas", versions=("GLIBCXX_3.4.11",)),
+            NeededBy(name="pyarrow", versions=("GLIBCXX_3.4.11", "GLIBCXX_3.4.30")),
+        ),
+    )
+    (finding,) = found(ours, replace(ours, lacking=("GLIBCXX_3.4.30",)), packages=(), here=())
+    assert (finding.kind, finding.verdict, finding.needed_by) == ("library-symbols", "breaks", ("pyarrow",))
+    assert finding.expected == "libstdc++.so.6 of libstdc++6 with GLIBCXX_3.4.30"
+    assert finding.impact == "Importing pyarrow fails: this machine's libstdc++.so.6 is too old for it."
+
+
+def test_what_was_built_anew_here_has_needs_of_its_own() -> None:
+    assert found(gomp(), gomp(path=None, package=None), rebuilt=frozenset({"lightgbm"}), packages=(), here=()) == []
+    (finding,) = found(
+        gomp("lightgbm", "Scikit_Learn"),
+        gomp(path=None, package=None),
+        rebuilt=frozenset({"scikit-learn"}),
+        packages=(),
+        here=(),
+    )
+    assert finding.needed_by == ("lightgbm",)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "words"),
+    [
+        (os_package("libgomp1", "14.1"), "14.1, newer here"),
+        (os_package("libgomp1", "10.2"), "10.2, older here"),
+    ],
+)
+def test_a_needed_library_of_another_version(theirs: OsPackage, words: str) -> None:
+    (finding,) = found(gomp(), gomp(), here=(theirs,))
+    assert (finding.kind, finding.verdict, finding.severity) == ("library-version", "may-differ", "note")
+    assert (finding.subject, finding.expected, finding.actual) == ("libgomp1", "12.2", words)
+    assert finding.impact == "lightgbm may behave otherwise."
+
+
+def test_of_another_system_what_upstream_numbered_is_compared() -> None:
+    theirs = OsPackage(manager="rpm", name="libgomp", version="1:14.1-3.fc40", architecture="x86_64", source="gcc")
+    (finding,) = found(gomp(), gomp(package="libgomp"), host=FEDORA, here=(theirs,))
+    assert finding.actual == "1:14.1-3.fc40 (libgomp), newer here"
+
+
+def test_a_command() -> None:
+    ours = NeededCommand(name="dot", path=PurePosixPath("/usr/bin/dot"), package="graphviz", needed_by=("pydot",))
+    (finding,) = found(ours, replace(ours, path=None, package=None), packages=(), here=())
+    assert (finding.kind, finding.verdict, finding.subject) == ("command-missing", "breaks", "dot")
+    assert finding.impact == "What pydot runs it for fails."
+    assert finding.fix == "apt-get install graphviz"
+    assert found(ours, ours, packages=(), here=()) == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "verdict"),
+    [
+        (Resource(kind="time-zone", value="Etc/UTC"), Resource(kind="time-zone", value="Asia/Tokyo"), "may-differ"),
+        (Resource(kind="locale", value="C.UTF-8"), Resource(kind="locale"), "may-differ"),
+        (
+            Resource(kind="certificates", value="/etc/ssl/certs/ca-certificates.crt", needed_by=("pycurl",)),
+            Resource(kind="certificates"),
+            "breaks",
+        ),
+        (Resource(kind="fonts", value="12", needed_by=("matplotlib",)), Resource(kind="fonts"), "may-differ"),
+        (Resource(kind="fonts", value="12"), Resource(kind="fonts"), "harmless"),
+        (Resource(kind="time-zone-data", value="2024a"), Resource(kind="time-zone-data", value="2025b"), "harmless"),
+        (
+            Resource(kind="time-zone-data", value="2024a", needed_by=("tzlocal",)),
+            Resource(kind="time-zone-data", value="2025b"),
+            "may-differ",
+        ),
+    ],
+)
+def test_data(ours: Resource, theirs: Resource, verdict: str) -> None:
+    (finding,) = found(ours, theirs, packages=(), here=())
+    assert finding.verdict == verdict
+    assert finding.kind == ("resource-missing" if theirs.value is None else "resource-version")
+
+
+def test_other_data_that_does_the_same() -> None:
+    here = Resource(kind="certificates", value="/etc/pki/tls/certs/ca-bundle.crt")
+    assert found(replace(here, value="/etc/ssl/cert.pem"), here, packages=(), here=()) == []
+    assert found(Resource(kind="locale"), Resource(kind="locale", value="C"), packages=(), here=()) == []
+
+
+def differing(side: Snapshot) -> list[tuple[str, str | None]]:
+    expected = image(needs=needs(gomp()), os_packages=(os_package("bash", "5.1"), os_package("libgomp1", "12")))
+    every = compare(expected, side, scopes=frozenset({"os"}))
+    return [(finding.subject, finding.verdict) for finding in every if finding.kind.startswith("os-package")]
+
+
+def test_packages_that_nothing_needs_are_harmless() -> None:
+    assert differing(local(needs=needs(gomp()), os_packages=(os_package("libgomp1", "12"),))) == [("bash", "harmless")]
+
+
+def test_of_another_image_it_is_known_which_packages_are_needed() -> None:
+    other = other_image(needs=needs(), os_packages=(os_package("bash", "5.2"), os_package("libgomp1", "13")))
+    assert differing(other) == [("libgomp1", "may-differ"), ("bash", "harmless")]
+
+
+def test_where_it_is_not_known_what_is_needed_there_is_no_verdict() -> None:
+    assert differing(local(os_packages=(os_package("dash"),))) == [("bash", None), ("libgomp1", None)]
