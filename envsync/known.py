@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import msgspec
+from msgspec import Struct
+
+from envsync.model import Distribution, ImageSource, ImageWheel, IndexFile, Snapshot
 from envsync.reference import Digest
 from envsync.rootfs.codec import SCANNER
 
@@ -11,6 +17,8 @@ if TYPE_CHECKING:
     from envsync.cache import Cache
 
 _BLOB = "blob"
+_REPACKED = "repacked-1"
+_Place = tuple[str, str | None]
 
 
 class KnownLayers:
@@ -43,3 +51,61 @@ class KnownBlobs:
     def put(self, digest: Digest, data: bytes) -> None:
         """See :meth:`envsync.image.registry.access.KnownBlobs.put`."""
         self._cache.put(_BLOB, digest.hex, data)
+
+
+class Repacked(Struct, frozen=True, kw_only=True):
+    """What was learnt of one distribution when wheels were made of an image."""
+
+    name: str
+    metadata: str | None = None
+    """The path of its metadata in the image, which tells its copies apart."""
+    wheel: ImageWheel | None = None
+    file: IndexFile | None = None
+    patched: tuple[str, ...] = ()
+    wanted: bool = False
+    """Whether a wheel was asked for, whatever indexes have: that there is none means that it cannot be made."""
+
+    def applied(self, distribution: Distribution) -> Distribution:
+        """The distribution, with what was learnt."""
+        return msgspec.structs.replace(distribution, wheel=self.wheel, file=self.file, patched=self.patched)
+
+
+class KnownWheels:
+    """What making wheels of a lock's image gave, in a cache, by the image's ID and the interpreter."""
+
+    def __init__(self, cache: Cache, lock: Snapshot, source: ImageSource) -> None:
+        self._cache = cache
+        self._key = hashlib.sha256(f"{source.config_digest}\0{lock.python.executable}".encode()).hexdigest()
+
+    def get(self) -> Mapping[_Place, Repacked]:
+        """By name and path of the metadata; nothing where nothing is known, or what is kept cannot be read."""
+        data = self._cache.get(_REPACKED, self._key)
+        try:
+            found = msgspec.json.decode(data, type=tuple[Repacked, ...]) if data is not None else ()
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return {}
+        return {(one.name, one.metadata): one for one in found}
+
+    def put(self, made: Snapshot, *, wanted: bool) -> None:
+        """Keep what was learnt of each distribution; ``wanted``: all wheels were asked for."""
+        known = dict(self.get())
+        for one in made.distributions:
+            place = place_of(one)
+            before = known.get(place)
+            if one.conda is not None or (not wanted and before is not None and before.wanted):
+                continue
+            if one.wheel is not None or one.file is not None or wanted:
+                known[place] = Repacked(
+                    name=one.name,
+                    metadata=place[1],
+                    wheel=one.wheel,
+                    file=one.file,
+                    patched=one.patched,
+                    wanted=wanted,
+                )
+        self._cache.put(_REPACKED, self._key, msgspec.json.encode(list(known.values())))
+
+
+def place_of(distribution: Distribution) -> _Place:
+    """What tells the copies of one distribution apart."""
+    return distribution.name, str(distribution.metadata) if distribution.metadata is not None else None

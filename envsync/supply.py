@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from envsync.build.interpreter import LocalPython, NotHereError, find_interprete
 from envsync.build.plan import Choose, Chooser, Plan, make_plan
 from envsync.errors import BuildError, EnvsyncError, UsageError
 from envsync.exact.artifacts import is_editable
+from envsync.known import KnownWheels, Repacked, place_of
 from envsync.model import ImageSource, Snapshot
 
 if TYPE_CHECKING:
@@ -110,26 +111,56 @@ def with_wheels(
 
     A lock travels without its wheels: on another machine they are made of the image again, the same bytes.
     """
-    own = [d for d in lock.distributions if d.conda is None]
-    lost = [d for d in own if d.wheel is not None and supply.wheelhouse.find(d.wheel) is None]
-    wanted = [d for d in own if d.wheel is None and not is_editable(d)] if supply.prefer == "image" else []
-    if supply.prefer == "index" or not (lost or wanted):
+    if supply.prefer == "index":
         return lock, None
     source = lock.source
+    cache = pulling.cache if pulling is not None else None
+    known = KnownWheels(cache, lock, source) if cache is not None and isinstance(source, ImageSource) else None
+    lock, count = _with_known(lock, supply, known.get() if known is not None else {})
+    if not count:
+        return lock, None
     if not isinstance(source, ImageSource):
         return lock, "no image was seen, only a published list: it gives no wheels"
     if pulling is None:
-        return lock, f"wheels of {len(lost) + len(wanted)} distributions are not at hand"
-    keep = "; envsync pull IMAGE --wheels all keeps them in the lock" if wanted else ""
-    count = len(lost) + len(wanted)
+        return lock, f"wheels of {count} distributions are not at hand"
+    every = supply.prefer == "image"
+    keep = "; envsync pull IMAGE --wheels all keeps them in the lock" if every else ""
     tell(f"wheels of {count} distributions are not at hand: reading {source.reference} again{keep}")
     try:
-        again = _read_again(source, lock, supply, pulling, all_of_them=bool(wanted))
+        again = _read_again(source, lock, supply, pulling, all_of_them=every)
     except EnvsyncError as error:
         return lock, f"{source.reference} cannot be read again: {error.message}"
     if again is None:
         return lock, f"{source.reference} is another image now: its wheels are not those of the lock"
+    if known is not None:
+        known.put(again, wanted=every)
     return again, None
+
+
+def _with_known(
+    lock: Snapshot, supply: Supply, known: Mapping[tuple[str, str | None], Repacked]
+) -> tuple[Snapshot, int]:
+    """The lock with what was learnt when its image was read again, and how many wheels still are not at hand."""
+    count = 0
+    distributions = list(lock.python.distributions)
+    for position, one in enumerate(distributions):
+        lost = one.wheel is not None and supply.wheelhouse.find(one.wheel) is None
+        wanted = one.wheel is None and supply.prefer == "image" and not is_editable(one)
+        if one.conda is not None or one.shadowed_by is not None or not (lost or wanted):
+            continue
+        learnt = known.get(place_of(one))
+        if learnt is not None and _is_enough(learnt, supply):
+            distributions[position] = learnt.applied(one)
+        else:
+            count += 1
+    python = replace(lock.python, distributions=tuple(distributions))
+    return replace(lock, interpreters=(python, *lock.interpreters[1:])), count
+
+
+def _is_enough(learnt: Repacked, supply: Supply) -> bool:
+    if learnt.wheel is not None:
+        return supply.wheelhouse.find(learnt.wheel) is not None
+    return learnt.wanted or (supply.prefer != "image" and learnt.file is not None)
 
 
 def _read_again(

@@ -77,7 +77,7 @@ MAY_IMPORT = {
     "solve": {"conda_config", "drift", "lock"},
     "pull": {"lock", "pull_options", "solve", "take"},
     "locate": {"lock", "official", "pull", "pull_options"},
-    "supply": {"build", "exact", "lock", "pull_options", "take"},
+    "supply": {"build", "exact", "known", "lock", "pull_options", "take"},
     "create": {
         "build",
         "conda_config",
