@@ -42,7 +42,7 @@ class Request(Struct, frozen=True, kw_only=True):
     as_of: datetime | None = None
     """UTC: sdists are built with the newest build requirements that the index had then."""
     strict: bool = False
-    """Whether a distribution that cannot be built, or that no index has, is an error; else it is left out."""
+    """Whether a distribution that cannot be built, or that no index or repository has, is an error; else left out."""
     believing: bool = False
     """Whether no index was asked for what the lock proves; what it lacks then is :class:`NoLongerThereError`."""
     circumstances: str = ""

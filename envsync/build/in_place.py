@@ -18,7 +18,7 @@ from msgspec import Struct
 from envsync.build.backend import NoLongerThereError, Request
 from envsync.build.build_tools import build_tools, constraints, known_requirements, provider
 from envsync.build.events import Line, Note
-from envsync.build.failure import ABSENCES, Failure, build_error, left_out, missing_module
+from envsync.build.failure import ABSENCES, Failure, Kind, build_error, left_out, missing_module
 from envsync.build.known_builds import known_builds
 from envsync.build.plan import FromIndex, Installable, NotReproducible
 from envsync.instants import rfc3339
@@ -28,6 +28,8 @@ Part = Installable
 
 _MODULES = 8
 """How many modules that a build misses are supplied, one after the other."""
+_OF_ONE: tuple[Kind, ...] = (*ABSENCES, "vcs")
+"""What keeps one distribution from being had, and no other: an index, or a repository, that is there no more."""
 _BUILD_TOOLS = frozenset(
     {"cffi", "cython", "numpy", "packaging", "pbr", "pip", "pybind11", "pypandoc", "scipy", "setuptools", "wheel"}
 )
@@ -141,9 +143,9 @@ class _Installation:
             self._check_belief(name, failed.failure)
         if known and failed.failure.kind in ("build", "build-requires"):
             self._unbuilt[name] = failed
-        elif known and failed.failure.kind in ABSENCES and not self._request.strict:
+        elif known and failed.failure.kind in _OF_ONE and not self._request.strict:
             self._absent[name] = failed
-            # An index that has nothing at all is another one than the user thinks.
+            # Where nothing at all can be had, something else is wrong than the user thinks.
             if len(self._absent) == len(self._wanted) and not self._request.among_others:
                 raise self._error(failed)
         else:
@@ -176,7 +178,7 @@ class _Installation:
                 done.add(name)
                 del self._unbuilt[name]
                 self._tell_of_today(part, dated)
-            elif failed.failure.kind in ("build", "build-requires", *ABSENCES):
+            elif failed.failure.kind in ("build", "build-requires", *_OF_ONE):
                 self._unbuilt[name] = failed
             else:
                 raise self._error(failed)
@@ -220,7 +222,9 @@ class _Installation:
         return self._steps.fill(folder, requirements, path, dated)
 
     def _left_out(self, part: Part, failed: Failed) -> NotReproducible:
-        return left_out(failed.failure, part, failed.output, tried=self._request.circumstances)
+        # A repository may be there again at any time, and be asked without any index.
+        tried = "" if failed.failure.kind == "vcs" else self._request.circumstances
+        return left_out(failed.failure, part, failed.output, tried=tried)
 
     def _error(self, failed: Failed) -> Exception:
         return build_error(failed.failure, self._wanted, failed.output, failed.command)

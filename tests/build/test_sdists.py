@@ -12,6 +12,7 @@ import pytest
 from envsync.build.events import Event, Line, Note
 from envsync.build.marker import read_marker
 from envsync.errors import BuildError
+from envsync.model import Distribution, VcsOrigin
 from tests.build.dated import DatedIndex, dated_index, legacy_sdist
 from tests.build.making import freeze, leftovers, lock, make, site_packages, tree
 from tests.build.wheels import Index, sdist, serve, wheel
@@ -293,3 +294,9 @@ def test_the_pip_backend_leaves_out_and_completes_as_well(tmp_path: Path, monkey
         assert (again.installed, again.not_reproducible) == (0, built.not_reproducible)
         with pytest.raises(BuildError, match=r"^nowhere 1\.0: the index has no distribution of this name"):
             make(snapshot, target, backend="pip", strict=True)
+        gone = VcsOrigin(url="http://127.0.0.1:9/x.git", vcs="git", commit="1" * 40)
+        built = make(lock("apple==1.0", Distribution(name="quince", version="1.0", origin=gone)), target, backend="pip")
+        (quince,) = built.not_reproducible
+        assert quince.reason.startswith("git cannot get its commit: unable to access 'http://127.0.0.1:9/")
+        assert "git clone" in quince.output
+        assert freeze(target) == ["apple==1.0"]

@@ -350,6 +350,46 @@ def test_an_unreachable_repository(index: Index, tmp_path: Path) -> None:
     assert "git ls-remote" in str(caught.value.hint)
 
 
+def test_what_no_repository_has_is_left_out(index: Index, tmp_path: Path) -> None:
+    url, commit = _repository(index)
+    gone = VcsOrigin(url="http://127.0.0.1:9/x.git", vcs="git", commit="1" * 40)
+    other = VcsOrigin(url=url, vcs="git", commit="2" * 40)
+    snapshot = lock(
+        "apple==1.0",
+        Distribution(name="elder", version="1.0", origin=gone),
+        Distribution(name="fig", version="2.0", origin=other),
+    )
+    built = make(snapshot, tmp_path / "env")
+    assert freeze(tmp_path / "env") == ["apple==1.0"]
+    elder, fig = built.not_reproducible
+    assert elder.reason.startswith("git cannot get its commit: unable to access 'http://127.0.0.1:9/")
+    assert fig.reason.startswith("git cannot get its commit")
+    assert "Git operation failed" in elder.output
+    assert "git ls-remote" in str(elder.hint)
+    assert "--from image" in str(elder.hint)
+    with pytest.raises(BuildError, match=r"(elder 1|fig 2)\.0: git cannot get its commit"):
+        make(snapshot, tmp_path / "env", strict=True)
+    assert freeze(tmp_path / "env") == ["apple==1.0"]
+
+    there = VcsOrigin(url=url, vcs="git", commit=commit)
+    mended = lock("apple==1.0", Distribution(name="elder", version="0.5", origin=there))
+    assert make(mended, tmp_path / "env").not_reproducible == ()
+
+
+def test_a_repository_that_is_there_again(index: Index, tmp_path: Path) -> None:
+    url, commit = _repository(index)
+    folder = index.folder / "elder.git"
+    folder.rename(tmp_path / "away")
+    origin = VcsOrigin(url=url, vcs="git", commit=commit)
+    snapshot = lock("apple==1.0", Distribution(name="elder", version="0.5", origin=origin))
+    (elder,) = make(snapshot, tmp_path / "env").not_reproducible
+    assert (elder.name, elder.tried) == ("elder", "")
+    assert len(make(snapshot, tmp_path / "env").not_reproducible) == 1
+    (tmp_path / "away").rename(folder)
+    assert make(snapshot, tmp_path / "env").not_reproducible == ()
+    assert freeze(tmp_path / "env") == ["apple==1.0", "elder==0.5"]
+
+
 def test_an_archive_with_another_hash(index: Index, tmp_path: Path) -> None:
     index.add(wheel("damson", "1.0"))
     origin = ArchiveOrigin(url=f"{index.url}damson/damson-1.0-py3-none-any.whl", hashes=("sha256=" + "0" * 64,))
