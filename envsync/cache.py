@@ -22,6 +22,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from envsync import cache_folders
+from envsync.cache_folders import Cleared
 from envsync.errors import EnvsyncError
 from envsync.writing import leftover_of, temporary_name
 
@@ -160,8 +161,10 @@ class Cache:
             hint=problem.hint if problem else None,
         )
 
-    def clear(self) -> int:
-        """Remove all entries, and what killed processes left of some; returns how many bytes were freed.
+    def clear(self, *, used: bool = False) -> Cleared:
+        """Remove all entries, and what killed processes left of some.
+
+        ``used``: interpreters too that environments are on.
 
         Raises:
             CacheError: the folder is not one that this user alone writes to, or files cannot be removed.
@@ -173,12 +176,12 @@ class Cache:
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(entry.name, dir_fd=folder)
                         freed += entry.size
-                freed += cache_folders.clear(self.folder)
+                cleared = cache_folders.clear(self.folder, used=used)
         except FileNotFoundError:
-            return 0
+            return Cleared()
         except OSError as error:
             raise CacheError(f"{self.folder}: cannot be cleared: {error.strerror}") from error
-        return freed
+        return Cleared(freed=freed + cleared.freed, kept=cleared.kept)
 
     def _name(self, kind: str, key: str) -> str:
         if not _KIND.fullmatch(kind) or not _KEY.fullmatch(key):

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from envsync.cache import Cache, CacheError, KindInfo, default_folder
+from envsync.cache_folders import Cleared
 
 HEADER = 48
 KEYS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_+.-]{0,139}", fullmatch=True)
@@ -295,7 +296,7 @@ def test_info_counts_by_kind(cache: Cache) -> None:
 
 
 def test_clear_removes_what_the_cache_made_and_nothing_else(cache: Cache) -> None:
-    assert cache.clear() == 0
+    assert cache.clear() == Cleared()
     cache.put("layer-1", "a", bytes(100))
     cache.put("blob", "b", bytes(200))
     dead = dead_process()
@@ -309,9 +310,9 @@ def test_clear_removes_what_the_cache_made_and_nothing_else(cache: Cache) -> Non
     for name in others:
         (cache.folder / name).write_bytes(b"mine")
     (cache.folder / "blob.d.envsync").mkdir()
-    assert cache.clear() == 2 * HEADER + 300 + 7
+    assert cache.clear() == Cleared(freed=2 * HEADER + 300 + 7)
     assert names(cache) == sorted([*others, "CACHEDIR.TAG", "blob.d.envsync"])
-    assert cache.clear() == 0
+    assert cache.clear() == Cleared()
 
 
 def test_what_a_killed_process_left_goes_with_the_next_entry(cache: Cache) -> None:

@@ -27,6 +27,7 @@ from envsync.build.plan import Chooser, Installable, NotReproducible, Plan, as_o
 from envsync.build.relocate import relocate
 from envsync.build.target import absolute_target, check_target, exclusive
 from envsync.build.uv import Uv
+from envsync.cache_folders import note_use
 from envsync.errors import BuildError
 from envsync.model import Snapshot
 from envsync.names import normalized
@@ -118,6 +119,9 @@ def create(
         old = check_target(place)
         python = _interpreter(lock, options, on_event)
         on_event(InterpreterFound(path=python.path, version=python.version, exact=python.exact))
+
+        if options.pythons is not None and options.pythons.cache is not None:
+            note_use(options.pythons.cache, python.path, place)
 
         def make(*, believing: bool) -> Built:
             plan = make_plan(lock, options.chooser(python, believing=believing) if options.chooser else as_origins_say)

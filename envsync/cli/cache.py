@@ -32,17 +32,20 @@ def info(
     return 1 if found.problem else 0
 
 
-def clear() -> int:
-    """Remove all that the cache holds.
+def clear(
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also interpreters that environments use, which have to be made again then.")
+    ] = False,
+) -> int:
+    """Remove what the cache holds.
 
-    Only files that envsync made are removed. What is missing is learnt again when it is needed; environments on an
-    interpreter that was placed here have to be made again, by envsync create.
+    Only files that envsync made are removed. What is missing is learnt again when it is needed. An interpreter that was
+    placed here stays, and is told, as long as an environment that envsync made is on it.
     """
-    from envsync.report.cache import size_text
+    from envsync.report.cache import render_cleared
 
     place = open_cache()
-    freed = place.clear()
-    console.say(f"{place.folder}: {size_text(freed)} freed" if freed else f"{place.folder}: nothing to remove")
+    console.say(render_cleared(place.folder, place.clear(used=everything)).rstrip())
     return 0
 
 

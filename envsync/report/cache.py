@@ -1,12 +1,16 @@
-"""``envsync cache info`` as text and as JSON."""
+"""``envsync cache info`` as text and as JSON, and what ``envsync cache clear`` did."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import msgspec
 
 from envsync.cache import CacheInfo
+from envsync.cache_folders import Cleared
 from envsync.redaction import printable
 
+_MOST_ENVIRONMENTS = 5
 _COLUMNS = ("KIND", "ENTRIES", "SIZE")
 
 
@@ -29,6 +33,20 @@ def render_cache(info: CacheInfo) -> str:
     first, second, third = (max(map(len, column)) for column in zip(*rows, strict=True))
     lines += [f"  {kind:<{first}}  {count:>{second}}  {size:>{third}}" for kind, count, size in rows]
     return "\n".join(lines) + "\n"
+
+
+def render_cleared(folder: Path, cleared: Cleared) -> str:
+    """How much was freed, then what was kept and for which environments."""
+    freed = f"{size_text(cleared.freed)} freed" if cleared.freed else "nothing to remove"
+    lines = [f"{folder}: {freed}"]
+    for one in cleared.kept:
+        shown = [str(path) for path in one.environments[:_MOST_ENVIRONMENTS]]
+        more = len(one.environments) - len(shown)
+        users = ", ".join([*shown, *([f"{more} more"] if more else [])])
+        lines.append(f"kept, {size_text(one.bytes)}: {one.path}, the interpreter of {users}")
+    if cleared.kept:
+        lines.append("envsync cache clear --all removes interpreters that are used, too")
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def size_text(size: int) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from envsync.cache import Cache
+from envsync.cache_folders import note_use
 from tests.end_to_end.program import Result, envsync
 
 
@@ -65,6 +66,28 @@ def test_clear(filled: Path) -> None:
     result = run("clear", folder=filled)
     assert (result.status, result.out, result.err) == (0, "", f"{filled}: 2.3 MiB freed\n")
     assert sorted(path.name for path in filled.iterdir()) == ["CACHEDIR.TAG", "thesis.txt"]
+
+
+def test_clear_leaves_interpreters_that_environments_are_on(filled: Path) -> None:
+    place = filled / "pythons" / "image-1"
+    (place / "bin").mkdir(parents=True)
+    (place / "bin" / "python3").write_bytes(bytes(5 << 20))
+    environments = [filled.parent / f"env{number}" for number in range(7)]
+    for environment in environments:
+        environment.mkdir()
+        (environment / "pyvenv.cfg").write_text(f"home = {place / 'bin'}\n")
+        note_use(filled, place / "bin" / "python3", environment)
+    result = run("clear", folder=filled)
+    users = ", ".join(map(str, environments[:5]))
+    assert (result.status, result.out, result.err) == (
+        0,
+        "",
+        f"{filled}: 2.3 MiB freed\n"
+        f"kept, 5.0 MiB: {place}, the interpreter of {users}, 2 more\n"
+        "envsync cache clear --all removes interpreters that are used, too\n",
+    )
+    result = run("clear", "--all", folder=filled)
+    assert (result.status, result.out, result.err) == (0, "", f"{filled}: 5.0 MiB freed\n")
 
 
 def test_a_folder_that_others_may_write_to(filled: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from envsync.build.events import Event, Note
 from envsync.build.python.provide import PythonOptions, provide_interpreter
 from envsync.build.python.source import NotProvidedError
 from envsync.build.python.uv_python import from_uv
+from envsync.cache import Cache
 from envsync.errors import InterpreterNotFoundError
 from envsync.model import Interpreter, Snapshot
 from envsync.reference import Platform
@@ -217,6 +219,11 @@ def test_an_environment_of_an_interpreter_that_had_to_be_placed(
     assert run_python(target, "-c", "import sys; print(sys.base_prefix)").strip() == str(built.python.path.parents[1])
     again = make(_lock(prefix.name), target, pythons=options)
     assert (again.python, again.installed) == (built.python, 0)
+    (kept,) = Cache(tmp_path / "cache").clear().kept
+    assert (kept.path, kept.environments) == (built.python.path.parents[1], (target,))
+    assert run_python(target, "-c", "print(1)") == "1\n"
+    shutil.rmtree(target)
+    assert Cache(tmp_path / "cache").clear().kept == ()
 
 
 def test_the_images_own_comes_last_and_is_kept(
