@@ -163,7 +163,7 @@ def _venv_maker(located: Located, choices: Choices) -> _Maker:
         names = frozenset(normalized(finding.subject) for finding in damaged)
         chosen = BuildOptions(
             python=choices.python,
-            pythons=_pythons(located, choices),
+            pythons=_pythons(located, choices, on_event),
             backend=backend,
             damaged=names,
             as_of=date_of(lock, supply) if supply is not None else None,
@@ -177,18 +177,19 @@ def _venv_maker(located: Located, choices: Choices) -> _Maker:
     return make
 
 
-def _pythons(located: Located, choices: Choices) -> PythonOptions | None:
+def _pythons(located: Located, choices: Choices, on_event: Callable[[Event], None]) -> PythonOptions | None:
     """Where an interpreter may be had from: this machine, uv, conda channels, the image itself."""
     if choices.pythons is None:
         return None
     from envsync.build.python.provide import PythonOptions
     from envsync.image_files import opener
-    from envsync.pull_options import Progress
     from envsync.reference import parse_reference
+    from envsync.supply import as_events
 
     lock, pulling = located.lock.snapshot, choices.pulling
     image = lock.source.reference if isinstance(lock.source, ImageSource) else None
-    opened = opener(lock, parse_reference(image), pulling, Progress()) if image and pulling is not None else None
+    told = as_events(on_event)
+    opened = opener(lock, parse_reference(image), pulling, told) if image and pulling is not None else None
     return PythonOptions(requested=choices.python, cache=choices.pythons, open_image=opened)
 
 

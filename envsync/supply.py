@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from envsync.build.events import Event
     from envsync.build.sources import Supply
     from envsync.lock.store import Lock
-    from envsync.pull_options import PullOptions
+    from envsync.pull_options import Progress, PullOptions
 
 
 class Planned(Struct, frozen=True, kw_only=True):
@@ -86,7 +86,7 @@ def chooser(
     from envsync.build.sources import sources_for
 
     def choose(python: LocalPython, *, believing: bool) -> Choose:
-        known, problem = with_wheels(lock, supply, pulling, lambda text: on_event(Note(text=text)))
+        known, problem = with_wheels(lock, supply, pulling, on_event)
         if problem is not None and strict and supply.prefer == "image":
             raise BuildError(f"--from image: {problem}", hint="Without --strict the rest comes from elsewhere.")
         if problem is not None:
@@ -105,7 +105,7 @@ def chooser(
 
 
 def with_wheels(
-    lock: Snapshot, supply: Supply, pulling: PullOptions | None, tell: Callable[[str], None]
+    lock: Snapshot, supply: Supply, pulling: PullOptions | None, on_event: Callable[[Event], None]
 ) -> tuple[Snapshot, str | None]:
     """The lock with the wheels that are needed, and why some are not there.
 
@@ -125,9 +125,10 @@ def with_wheels(
         return lock, f"wheels of {count} distributions are not at hand"
     every = supply.prefer == "image"
     keep = "; envsync pull IMAGE --wheels all keeps them in the lock" if every else ""
-    tell(f"wheels of {count} distributions are not at hand: reading {source.reference} again{keep}")
+    progress = as_events(on_event)
+    progress.note(f"wheels of {count} distributions are not at hand: reading {source.reference} again{keep}")
     try:
-        again = _read_again(source, lock, supply, pulling, all_of_them=every)
+        again = _read_again(source, lock, supply, pulling, progress, all_of_them=every)
     except EnvsyncError as error:
         return lock, f"{source.reference} cannot be read again: {error.message}"
     if again is None:
@@ -164,17 +165,32 @@ def _is_enough(learnt: Repacked, supply: Supply) -> bool:
 
 
 def _read_again(
-    source: ImageSource, lock: Snapshot, supply: Supply, pulling: PullOptions, *, all_of_them: bool
+    source: ImageSource, lock: Snapshot, supply: Supply, pulling: PullOptions, progress: Progress, *, all_of_them: bool
 ) -> Snapshot | None:
     from envsync.exact.artifacts import Artifacts
-    from envsync.pull_options import Progress
     from envsync.reference import parse_reference
     from envsync.take import take_snapshot
 
     artifacts = Artifacts(
-        which="all" if all_of_them else "missing", wheelhouse=supply.wheelhouse, indexes=supply.indexes
+        which="all" if all_of_them else "missing",
+        wheelhouse=supply.wheelhouse,
+        indexes=supply.indexes,
+        step=progress.step,
+        note=progress.note,
     )
     options = replace(pulling, artifacts=artifacts, interpreter=lock.python.executable, platform=lock.platform)
-    found = take_snapshot(parse_reference(source.reference), options, Progress())
+    found = take_snapshot(parse_reference(source.reference), options, progress)
     same = isinstance(found.source, ImageSource) and found.source.config_digest == source.config_digest
     return found if same else None
+
+
+def as_events(on_event: Callable[[Event], None]) -> Progress:
+    """Tells what goes on while an image is opened and read."""
+    from envsync.build.events import LayerRead, Note, Step
+    from envsync.take import Progress
+
+    return Progress(
+        step=lambda text: on_event(Step(text=text)),
+        note=lambda text: on_event(Note(text=text)),
+        layer=lambda one: on_event(LayerRead(id=one.id, status=one.status, current=one.current, total=one.total)),
+    )

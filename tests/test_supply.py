@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from envsync.build.events import Event, Note, Step
 from envsync.build.sources import Supply
 from envsync.cache import Cache
 from envsync.exact.wheelhouse import Wheelhouse
@@ -35,13 +36,15 @@ class Again:
         self.lock = take_snapshot(parse_reference(f"docker-archive:{self.archive}"), self.options, Progress())
 
     def run(self, lock: Snapshot | None = None) -> tuple[dict[str, Distribution], str | None, list[str]]:
-        told: list[str] = []
+        events: list[Event] = []
         supply = Supply(
             prefer="image",
             wheelhouse=Wheelhouse(self.cache.folder / "wheels"),
             indexes=lambda: Indexes(IndexSettings(no_index=True)),
         )
-        found, problem = with_wheels(lock or self.lock, supply, self.options, told.append)
+        found, problem = with_wheels(lock or self.lock, supply, self.options, events.append)
+        self.steps = [event.text for event in events if isinstance(event, Step)]
+        told = [event.text for event in events if isinstance(event, Note)]
         return {one.name: one for one in found.distributions}, problem, told
 
     def entry(self) -> Path:
@@ -58,6 +61,7 @@ def again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Again:
 def test_the_image_is_read_again_once(again: Again) -> None:
     first, problem, told = again.run()
     assert problem is None
+    assert "repacking 3 distributions from the image" in again.steps
     assert "wheels of 3 distributions are not at hand: reading " in told[0]
     assert {name: one.wheel.filename for name, one in first.items() if one.wheel} == {
         "one": "one-1.0-py3-none-any.whl",

@@ -57,4 +57,19 @@ class Note(Struct, frozen=True, kw_only=True):
     text: str
 
 
-Event = InterpreterFound | Resolving | Installing | Line | CondaProgress | Waiting | Note
+class Step(Struct, frozen=True, kw_only=True):
+    """What is being done now, before anything is installed: an image is opened or read."""
+
+    text: str
+
+
+class LayerRead(Struct, frozen=True, kw_only=True):
+    """How far one layer of an image is: see :class:`envsync.image.protocol.LayerProgress`."""
+
+    id: str
+    status: str
+    current: int | None = None
+    total: int | None = None
+
+
+Event = InterpreterFound | Resolving | Installing | Line | CondaProgress | Waiting | Note | Step | LayerRead

@@ -235,7 +235,18 @@ def _target(env: Path | None, name: str | None, *, base: bool) -> Path | None:
 
 
 def _show(event: Event, progress: Progress) -> None:
-    from envsync.build.events import CondaProgress, Installing, InterpreterFound, Line, Note, Resolving, Waiting
+    from envsync.build.events import (
+        CondaProgress,
+        Installing,
+        InterpreterFound,
+        LayerRead,
+        Line,
+        Note,
+        Resolving,
+        Step,
+        Waiting,
+    )
+    from envsync.image.protocol import LayerProgress
 
     match event:
         case InterpreterFound(path=path, version=version):
@@ -250,6 +261,10 @@ def _show(event: Event, progress: Progress) -> None:
             progress.moving(f"{fetched} here{size}" if fetched < count else f"{linked} linked{size}")
         case Waiting(what=what):
             progress.step(f"waiting for {what}")
+        case Step(text=text):
+            progress.step(text)
+        case LayerRead(id=name, status=status, current=current, total=total):
+            progress.layer(LayerProgress(id=name, status=status, current=current, total=total))
         case Note(text=text):
             progress.fact(text)
         case Line(text=text):
