@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from envsync.build.marker import LockIdentity
-from envsync.errors import UsageError
+from envsync.errors import UnreachableError, UsageError
 from envsync.locate import Located
 from envsync.lock.codec import encode_snapshot
 from envsync.model import ImageSource
@@ -172,9 +172,18 @@ def _venv_maker(located: Located, choices: Choices) -> _Maker:
             if supply is not None
             else None,
         )
-        return create(lock, target, options=chosen, lock_id=_identity(located), on_event=on_event)
+        try:
+            return create(lock, target, options=chosen, lock_id=_identity(located), on_event=on_event)
+        except UnreachableError as error:
+            if error.hint and any(d.wheel is not None for d in lock.distributions) and not _is_from_image(supply):
+                error.hint += " With --from image no index is needed, as long as the image is at hand."
+            raise
 
     return make
+
+
+def _is_from_image(supply: Supply | None) -> bool:
+    return supply is not None and supply.prefer == "image"
 
 
 def _pythons(located: Located, choices: Choices, on_event: Callable[[Event], None]) -> PythonOptions | None:

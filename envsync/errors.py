@@ -82,6 +82,10 @@ class BuildError(EnvsyncError):
         self.output = output
 
 
+class UnreachableError(BuildError):
+    """An index, or what it names, is out of reach while an environment is made."""
+
+
 class InterpreterNotFoundError(BuildError):
     """No interpreter on this machine fits the lock."""
 

@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from envsync.build.plan import Installable, NotReproducible
-from envsync.errors import BuildError
+from envsync.errors import BuildError, UnreachableError
 from envsync.names import normalized
 from envsync.redaction import printable
 
@@ -77,7 +77,8 @@ def build_error(failure: Failure, parts: Sequence[Installable], output: str, com
     else:
         where = command
     lines = last_lines(output) if failure.kind in _UNCLEAR else ""
-    return BuildError(f"{where}: {failure.cause}", output=lines, hint=_HINTS[failure.kind])
+    kind = UnreachableError if failure.kind == "network" else BuildError
+    return kind(f"{where}: {failure.cause}", output=lines, hint=_HINTS[failure.kind])
 
 
 def left_out(

@@ -34,7 +34,7 @@ def info(
 
 def clear(
     everything: Annotated[
-        bool, typer.Option("--all", help="Also interpreters that environments use, which have to be made again then.")
+        bool, typer.Option("--all", help="Also interpreters that environments are on: those have to be made again.")
     ] = False,
 ) -> int:
     """Remove what the cache holds.

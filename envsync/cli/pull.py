@@ -76,8 +76,9 @@ def pull(
 ) -> int:
     """Write the lock of an image.
 
-    A lock is a directory with requirements.txt, constraints.txt, requirements.lock, os-packages.txt, and snapshot.json:
-    all that was learnt. Its path is printed. Pulling the same image again changes nothing.
+    A lock is a directory with requirements.txt, constraints.txt, os-packages.txt, the hashed requirements.lock and
+    pylock.toml where the files are known, and snapshot.json: all that was learnt. Its path is printed. Pulling the same
+    image again changes nothing.
 
     Package indexes are asked which files the distributions were installed from; what they lack is repacked as wheels.
     """

@@ -14,6 +14,7 @@ from envsync.contents import digest_of, normal_script
 from envsync.drift.finding import Finding
 from envsync.drift.hashing import hash_files
 from envsync.exact.listing import Contents, Digests, read_contents
+from envsync.exact.relocated import as_in_the_image
 from envsync.exact.remembered import Remembered
 from envsync.files import HostTree
 from envsync.model import Distribution, Snapshot
@@ -110,7 +111,11 @@ def measure(
     found = local_contents(compared, verify=verify, digests=digests)
     verdicts = [_verdict(d, here.get(normalized(d.name)), found, reasons, changed) for d in wanted]
     library = expected.python.standard_library
-    own = standard_library(HostTree(), actual.python.sys_path, digests) if library else None
+
+    def of_library(paths: Iterable[str]) -> dict[str, bytes]:
+        return as_in_the_image(digests(paths), actual.python.sys_path)
+
+    own = standard_library(HostTree(), actual.python.sys_path, of_library) if library else None
     if remembered is not None:
         remembered.keep()
     differing = tuple(name for name, digest in (library or {}).items() if (own or {}).get(name) != digest)

@@ -29,6 +29,8 @@ from envsync.catalog.identify import Identifier, Identity
 from envsync.catalog.libc import find_libc
 from envsync.elf import MAGIC, Elf, parse_elf
 from envsync.errors import CommandError, ImageError
+from envsync.exact.relocated import NAME, PREFIX, Relocated, encode_relocated
+from envsync.exact.wheelhouse import sha256_of
 from envsync.files import FileReadError, HostTree
 from envsync.loader import Libraries
 from envsync.model import ImageSource, Interpreter, Libc, Snapshot
@@ -37,7 +39,7 @@ from envsync.redaction import printable
 from envsync.writing import replace_folder, staged_folder
 
 STAMP = "envsync-python.json"
-_LAYOUT = "2"
+_LAYOUT = "3"
 """Changes whenever what is placed is placed otherwise."""
 _PATCH_SECONDS = 60
 _ELF_BYTES = 512 << 20
@@ -95,7 +97,7 @@ def from_image(
         image=str(lock.source.config_digest), executable=str(lock.python.executable), version=lock.python.version
     )
     key = hashlib.sha256(f"{_LAYOUT}\0{stamp.image}\0{stamp.executable}".encode()).hexdigest()[:16]
-    place = folder / f"image-{key}"
+    place = folder / f"{PREFIX}{key}"
     with exclusive(place):
         if (found := _placed(place, lock.python, stamp)) is None:
             if open_image is None:
@@ -243,12 +245,16 @@ def _extract(image: ImageFiles, files: Iterable[Taken], staging: Path) -> None:
 
 def _move(staging: Path, place: Path, plan: Plan, prefixes: frozenset[str]) -> None:
     """Make what was placed find itself at its new place."""
+    relocated: dict[str, Relocated] = {}
     for target, runpath in plan.runpaths.items():
+        before = sha256_of(staging / target)
         change: list[str | Path] = ["--set-rpath", runpath] if runpath else ["--remove-rpath"]
         try:
             run([_patchelf(), *change, staging / target], timeout=_PATCH_SECONDS)
         except CommandError as error:
             raise NotProvidedError(f"{printable(str(target))}: cannot be made relocatable: {error.message}") from error
+        relocated[str(target)] = Relocated(before=before, after=sha256_of(staging / target))
+    (staging / NAME).write_bytes(encode_relocated(relocated))
     for path in (staging / file.target for file in plan.files if file.target.name.startswith("_sysconfigdata")):
         if path.suffix != ".py" or path.stat().st_size > _VARIABLES_BYTES:
             continue
