@@ -66,8 +66,14 @@ class Repacked(Struct, frozen=True, kw_only=True):
     """Whether a wheel was asked for, whatever indexes have: that there is none means that it cannot be made."""
 
     def applied(self, distribution: Distribution) -> Distribution:
-        """The distribution, with what was learnt."""
+        """The distribution, with what was learnt; where no index answered, it keeps the file that its lock names."""
+        if self.file is None and distribution.file is not None:
+            return msgspec.structs.replace(distribution, wheel=self.wheel)
         return msgspec.structs.replace(distribution, wheel=self.wheel, file=self.file, patched=self.patched)
+
+
+Learnt = Mapping[_Place, Repacked]
+"""By name and path of the metadata."""
 
 
 class KnownWheels:
@@ -77,8 +83,8 @@ class KnownWheels:
         self._cache = cache
         self._key = hashlib.sha256(f"{source.config_digest}\0{lock.python.executable}".encode()).hexdigest()
 
-    def get(self) -> Mapping[_Place, Repacked]:
-        """By name and path of the metadata; nothing where nothing is known, or what is kept cannot be read."""
+    def get(self) -> Learnt:
+        """What is known; nothing where there is none, or what is kept cannot be read."""
         data = self._cache.get(_REPACKED, self._key)
         try:
             found = msgspec.json.decode(data, type=tuple[Repacked, ...]) if data is not None else ()
@@ -86,24 +92,25 @@ class KnownWheels:
             return {}
         return {(one.name, one.metadata): one for one in found}
 
-    def put(self, made: Snapshot, *, wanted: bool) -> None:
-        """Keep what was learnt of each distribution; ``wanted``: all wheels were asked for."""
+    def put(self, learnt: Learnt) -> None:
+        """Keep what was learnt, beside what was before."""
         known = dict(self.get())
-        for one in made.distributions:
-            place = place_of(one)
-            before = known.get(place)
-            if one.conda is not None or (not wanted and before is not None and before.wanted):
-                continue
-            if one.wheel is not None or one.file is not None or wanted:
-                known[place] = Repacked(
-                    name=one.name,
-                    metadata=place[1],
-                    wheel=one.wheel,
-                    file=one.file,
-                    patched=one.patched,
-                    wanted=wanted,
-                )
+        for place, one in learnt.items():
+            if one.wanted or place not in known or not known[place].wanted:
+                known[place] = one
         self._cache.put(_REPACKED, self._key, msgspec.json.encode(list(known.values())))
+
+
+def learnt_of(made: Snapshot, *, wanted: bool) -> Learnt:
+    """What making wheels gave, of each distribution; ``wanted``: all wheels were asked for."""
+    own = (one for one in made.distributions if one.conda is None)
+    found = ((place_of(one), one) for one in own if one.wheel is not None or one.file is not None or wanted)
+    return {
+        place: Repacked(
+            name=one.name, metadata=place[1], wheel=one.wheel, file=one.file, patched=one.patched, wanted=wanted
+        )
+        for place, one in found
+    }
 
 
 def place_of(distribution: Distribution) -> _Place:

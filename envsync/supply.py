@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from envsync.build.interpreter import LocalPython, NotHereError, find_interprete
 from envsync.build.plan import Choose, Chooser, Plan, make_plan
 from envsync.errors import BuildError, EnvsyncError, UsageError
 from envsync.exact.artifacts import is_editable
-from envsync.known import KnownWheels, Repacked, place_of
+from envsync.known import KnownWheels, Learnt, Repacked, learnt_of, place_of
 from envsync.model import ImageSource, Snapshot
 
 if TYPE_CHECKING:
@@ -133,14 +133,13 @@ def with_wheels(
         return lock, f"{source.reference} cannot be read again: {error.message}"
     if again is None:
         return lock, f"{source.reference} is another image now: its wheels are not those of the lock"
+    learnt = learnt_of(again, wanted=every)
     if known is not None:
-        known.put(again, wanted=every)
-    return again, None
+        known.put(learnt)
+    return _with_known(lock, supply, learnt)[0], None
 
 
-def _with_known(
-    lock: Snapshot, supply: Supply, known: Mapping[tuple[str, str | None], Repacked]
-) -> tuple[Snapshot, int]:
+def _with_known(lock: Snapshot, supply: Supply, known: Learnt) -> tuple[Snapshot, int]:
     """The lock with what was learnt when its image was read again, and how many wheels still are not at hand."""
     count = 0
     distributions = list(lock.python.distributions)
@@ -187,7 +186,7 @@ def _read_again(
 def as_events(on_event: Callable[[Event], None]) -> Progress:
     """Tells what goes on while an image is opened and read."""
     from envsync.build.events import LayerRead, Note, Step
-    from envsync.take import Progress
+    from envsync.pull_options import Progress
 
     return Progress(
         step=lambda text: on_event(Step(text=text)),

@@ -13,10 +13,10 @@ from envsync.cache import Cache
 from envsync.exact.wheelhouse import Wheelhouse
 from envsync.index import Indexes
 from envsync.index.access import IndexSettings
-from envsync.model import Distribution, ImageSource, Snapshot
+from envsync.model import Distribution, ImageSource, IndexFile, Snapshot
+from envsync.pull_options import Progress, PullOptions
 from envsync.reference import Digest, parse_reference
 from envsync.supply import with_wheels
-from envsync.pull_options import Progress, PullOptions
 from envsync.take import take_snapshot
 from tests.cli.archives import installed, write_archive
 
@@ -75,6 +75,17 @@ def test_the_image_is_read_again_once(again: Again) -> None:
     }
     kinds = {kind.kind: kind.entries for kind in again.cache.info().kinds}
     assert (kinds["repacked-1"], kinds["wheels"]) == (1, 2)
+
+
+def test_the_file_that_the_lock_names_stays(again: Again) -> None:
+    """No index answers while the image is read again."""
+    file = IndexFile(filename="one-1.0-py3-none-any.whl", sha256="0" * 64, proof="proved")
+    named = tuple(replace(d, file=file) if d.name == "one" else d for d in again.lock.python.distributions)
+    lock = replace(again.lock, interpreters=(replace(again.lock.python, distributions=named),))
+    for _ in range(2):
+        found, _, _ = again.run(lock)
+        assert (found["one"].file, found["two"].file) == (file, None)
+        assert found["one"].wheel is not None
 
 
 def test_a_wheel_that_is_gone_is_made_again(again: Again) -> None:
