@@ -92,6 +92,7 @@ MAY_IMPORT = {
         "supply",
         "take",
     },
+    "update_base": {"build", "conda_config", "create", "locate", "lock"},
     "diff": {"build", "drift", "exact", "local", "locate", "lock", "pull_options", "settings", "take"},
 }
 OWNERS = {

@@ -11,8 +11,8 @@ from envsync.build.events import Event, Note, Step
 from envsync.build.sources import Supply
 from envsync.cache import Cache
 from envsync.exact.wheelhouse import Wheelhouse
-from envsync.index import Indexes
 from envsync.index.access import IndexSettings
+from envsync.index.client import Indexes
 from envsync.model import Distribution, ImageSource, IndexFile, Snapshot
 from envsync.pull_options import Progress, PullOptions
 from envsync.reference import Digest, parse_reference

@@ -125,7 +125,7 @@ def create(
     What was there before stays until the new environment is complete; what cannot be had or built is left out and told.
     Only environments that envsync made are replaced; conda's base is updated, by your conda, with --update-base only.
     """
-    from envsync.create import client_for_base, create_environment
+    from envsync.create import create_environment
     from envsync.locate import locate_lock
     from envsync.pull_options import Progress as PullProgress
     from envsync.report.created import render_created, render_source
@@ -138,6 +138,8 @@ def create(
     pulling = pull_options(platform, interpreter, artifacts=wanted_artifacts("missing", wheelhouse))
     choices = _choices(python, backend, channel, source, wheelhouse, as_of, strict=strict, pulling=pulling)
     if base:
+        from envsync.update_base import client_for_base
+
         client_for_base(choices)
     elif yes:
         raise UsageError("--yes: only with --update-base, as nothing else asks")

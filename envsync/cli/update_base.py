@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def update_base(located: Located, choices: Choices, *, ask: bool) -> int:
     """Say what would change, ask, and have the user's own conda do it."""
     from envsync.build.conda import base
-    from envsync.create import plan_update_of_base
     from envsync.report.base import render_base_update
+    from envsync.update_base import plan_update_of_base
 
     update = plan_update_of_base(located, choices)
     console.say(render_base_update(update).rstrip())
