@@ -6,7 +6,7 @@ TOML: https://toml.io/en/v1.0.0.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -104,6 +104,29 @@ def needs_of(
             others = {normalized(name) for name in need.unless}
             if need.fits(one.version) and not others & installed and not _brings(tree, one, need):
                 yield one, need
+
+
+def resolve(
+    wanted: Iterable[tuple[str, Sequence[Choice], Sequence[Choice]]], find: Callable[[str], PurePosixPath | None]
+) -> Iterator[tuple[str, PurePosixPath | None, tuple[str, ...]]]:
+    """What is wanted, by name: where it is, and by whom it is wanted.
+
+    Where one of several does, it is the first that is there, or else the first of all.
+
+    Args:
+        wanted: who, what, and what is left out where it is not there.
+        find: where something is.
+    """
+    found = cache(find)
+    wanted_by: dict[str, set[str]] = {}
+    for who, needed, optional in wanted:
+        every = (*((names, True) for names in choices(needed)), *((names, False) for names in choices(optional)))
+        for names, must in every:
+            there = next((name for name in names if found(name) is not None), None)
+            if there is not None or must:
+                wanted_by.setdefault(there or names[0], set()).add(who)
+    for name in sorted(wanted_by):
+        yield name, found(name), tuple(sorted(wanted_by[name]))
 
 
 def choices(of: Iterable[Choice]) -> Iterator[tuple[str, ...]]:

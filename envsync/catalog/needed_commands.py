@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from envsync.catalog.bounds import is_path
 from envsync.catalog.commands import is_executable, on_path
-from envsync.catalog.known_needs import choices, needs_of
+from envsync.catalog.known_needs import needs_of, resolve
 from envsync.files import FileTree
 from envsync.model import Distribution, NeededCommand
 
@@ -24,28 +24,18 @@ def find_commands(
 ) -> tuple[NeededCommand, ...]:
     """The commands that they are known to run, by name; to which OS package one belongs is not looked up.
 
-    Where one of several does, it is the first that is there, or the first of all. A command that only some functions
-    run is left out where it is not there.
+    Of several that do it is the first that is there. A command that only some functions run is left out where it is not
+    there.
 
     Args:
         tree: an image, or this machine.
         distributions: of one environment.
         env: the variables that say where commands are: PATH, JAVA_HOME.
     """
-    found: dict[str, PurePosixPath | None] = {}
-    needed_by: dict[str, set[str]] = {}
-    for distribution, need in needs_of(tree, distributions):
-        wanted = ((need.commands, True), (need.optional_commands, False))
-        for names, must in ((names, must) for of, must in wanted for names in choices(of)):
-            for name in names:
-                if name not in found:
-                    found[name] = find_command(tree, name, env)
-            there = next((name for name in names if found[name] is not None), None)
-            if there is not None or must:
-                needed_by.setdefault(there or names[0], set()).add(distribution.name)
+    wanted = ((one.name, need.commands, need.optional_commands) for one, need in needs_of(tree, distributions))
     return tuple(
-        NeededCommand(name=name, path=found[name], needed_by=tuple(sorted(names)))
-        for name, names in sorted(needed_by.items())
+        NeededCommand(name=name, path=path, needed_by=needed_by)
+        for name, path, needed_by in resolve(wanted, lambda name: find_command(tree, name, env))
     )
 
 

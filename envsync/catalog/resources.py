@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+from typing import Literal
 
 from envsync.catalog import locales, time_zones
 from envsync.catalog.bounds import is_path
-from envsync.catalog.known_needs import KnownNeed, choices, needs_of
+from envsync.catalog.known_needs import KnownNeed, needs_of, resolve
 from envsync.catalog.needed_commands import find_command
-from envsync.files import FileInfo, FileTree
+from envsync.files import FileTree
 from envsync.model import Distribution, Libc, Resource
 
 PATTERNS: tuple[str, ...] = locales.PATTERNS + time_zones.PATTERNS
@@ -73,7 +74,7 @@ def find_resources(
         *time_zones.find_time(tree, env),
         _certificates(tree, env),
         _fonts(tree),
-        _mime_types(tree),
+        _first_file("mime-types", tree, _MIME_TYPES),
         _java_home(tree, env),
     )
     by_kind = ((one, _needed_by(needs, one.kind)) for one in found)
@@ -91,43 +92,24 @@ def _needed_by(needs: _Needs, kind: str) -> tuple[str, ...]:
 
 
 def _libraries(needs: _Needs, find_library: FindLibrary) -> Iterator[Resource]:
-    """Of several that do, the first that is there, or the first; one of some functions only where it is there."""
-    paths: dict[str, PurePosixPath | None] = {}
-    needed_by: dict[str, set[str]] = {}
-    for distribution, need in needs:
-        wanted = ((need.libraries, True), (need.optional_libraries, False))
-        for sonames, must in ((sonames, must) for of, must in wanted for sonames in choices(of)):
-            for soname in sonames:
-                if soname not in paths:
-                    paths[soname] = find_library(soname)
-            there = next((soname for soname in sonames if paths[soname] is not None), None)
-            if there is not None or must:
-                needed_by.setdefault(there or sonames[0], set()).add(distribution.name)
-    for soname, names in needed_by.items():
-        path = paths[soname]
+    wanted = ((one.name, need.libraries, need.optional_libraries) for one, need in needs)
+    for soname, path, needed_by in resolve(wanted, find_library):
         value = path.name if path is not None else None
-        yield Resource(kind="dynamic-library", name=soname, value=value, path=path, needed_by=tuple(sorted(names)))
+        yield Resource(kind="dynamic-library", name=soname, value=value, path=path, needed_by=needed_by)
 
 
 def _certificates(tree: FileTree, env: Mapping[str, str]) -> Resource:
     """The file that OpenSSL trusts: https://docs.openssl.org/3.0/man3/SSL_CTX_load_verify_locations/."""
-    own = env.get("SSL_CERT_FILE", "")
-    names = (own,) if own else _CERTIFICATES
-    found = _first_file(tree, names)
-    return Resource(kind="certificates", value=found[0], path=found[1].path) if found else Resource(kind="certificates")
+    own = env.get("SSL_CERT_FILE")
+    return _first_file("certificates", tree, (own,) if own else _CERTIFICATES)
 
 
-def _mime_types(tree: FileTree) -> Resource:
-    found = _first_file(tree, _MIME_TYPES)
-    return Resource(kind="mime-types", value=found[0], path=found[1].path) if found else Resource(kind="mime-types")
-
-
-def _first_file(tree: FileTree, names: Sequence[str]) -> tuple[str, FileInfo] | None:
+def _first_file(kind: Literal["certificates", "mime-types"], tree: FileTree, names: Sequence[str]) -> Resource:
     for name in names:
         found = tree.stat(PurePosixPath(name)) if name.startswith("/") and is_path(name) else None
         if found is not None and found.kind == "file":
-            return name, found
-    return None
+            return Resource(kind=kind, value=name, path=found.path)
+    return Resource(kind=kind)
 
 
 def _fonts(tree: FileTree) -> Resource:
