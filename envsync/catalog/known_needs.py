@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -127,6 +128,19 @@ def resolve(
                 wanted_by.setdefault(there or names[0], set()).add(who)
     for name in sorted(wanted_by):
         yield name, found(name), tuple(sorted(wanted_by[name]))
+
+
+def does_as_well(name: str, wanted_by: Sequence[str]) -> tuple[str, ...]:
+    """A command or library, and after it what else does for everyone who wants it: ``g++`` after ``clang++``."""
+    common: dict[str, None] | None = None
+    for who in wanted_by:
+        needs = known_needs().get(normalized(who), ())
+        every = (
+            choices((*one.commands, *one.optional_commands, *one.libraries, *one.optional_libraries)) for one in needs
+        )
+        others = dict.fromkeys(other for names in chain.from_iterable(every) if name in names for other in names)
+        common = others if common is None else {other: None for other in common if other in others}
+    return tuple(dict.fromkeys((name, *(common or ()))))
 
 
 def choices(of: Iterable[Choice]) -> Iterator[tuple[str, ...]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
+
+from msgspec.structs import replace
 
 from envsync.catalog.bounds import is_path
 from envsync.catalog.commands import is_executable, on_path
-from envsync.catalog.known_needs import needs_of, resolve
+from envsync.catalog.known_needs import does_as_well, needs_of, resolve
 from envsync.files import FileTree
 from envsync.model import Distribution, NeededCommand
 
@@ -37,6 +39,18 @@ def find_commands(
         NeededCommand(name=name, path=path, needed_by=needed_by)
         for name, path, needed_by in resolve(wanted, lambda name: find_command(tree, name, env))
     )
+
+
+def ask_for_commands(
+    tree: FileTree, needed: Iterable[NeededCommand], env: Mapping[str, str]
+) -> tuple[NeededCommand, ...]:
+    """The same commands in another tree, or what does as well: each with the name that it was asked for by."""
+
+    def there(command: NeededCommand) -> PurePosixPath | None:
+        paths = (find_command(tree, name, env) for name in does_as_well(command.name, command.needed_by))
+        return next((path for path in paths if path is not None), None)
+
+    return tuple(replace(command, path=there(command), package=None) for command in needed)
 
 
 def find_command(tree: FileTree, name: str, env: Mapping[str, str]) -> PurePosixPath | None:

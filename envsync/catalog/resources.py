@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
+from msgspec.structs import replace
+
 from envsync.catalog import locales, time_zones
 from envsync.catalog.bounds import is_path
-from envsync.catalog.known_needs import KnownNeed, needs_of, resolve
+from envsync.catalog.known_needs import KnownNeed, does_as_well, needs_of, resolve
 from envsync.catalog.needed_commands import find_command
 from envsync.files import FileTree
 from envsync.model import Distribution, Libc, Resource
@@ -18,8 +20,6 @@ PATTERNS: tuple[str, ...] = locales.PATTERNS + time_zones.PATTERNS
 
 FindLibrary = Callable[[str], PurePosixPath | None]
 """Where a loader finds a soname: the real path."""
-
-_Needs = Sequence[tuple[Distribution, KnownNeed]]
 
 # What OpenSSL is built for on Fedora and SUSE, on Alpine, Arch and macOS, on Debian.
 _CERTIFICATES = (
@@ -69,33 +69,59 @@ def find_resources(
         find_library: see :data:`FindLibrary`.
     """
     needs = tuple(needs_of(tree, distributions))
-    found = (
-        *locales.find_text(tree, env, libc=libc, python=python),
-        *time_zones.find_time(tree, env),
-        _certificates(tree, env),
-        _fonts(tree),
-        _first_file("mime-types", tree, _MIME_TYPES),
-        _java_home(tree, env),
-    )
-    by_kind = ((one, _needed_by(needs, one.kind)) for one in found)
-    resources = [
-        Resource(kind=one.kind, value=one.value, path=one.path, needed_by=names)
-        for one, names in by_kind
-        if one.value is not None or names
-    ]
-    resources += _libraries(needs, find_library)
+    resources = list(_libraries(needs, find_library))
+    for one in _data(tree, env, python, libc):
+        needed_by = tuple(sorted({distribution.name for distribution, need in needs if one.kind in need.data}))
+        if one.value is not None or needed_by:
+            resources.append(replace(one, needed_by=needed_by))
     return tuple(sorted(resources, key=lambda one: (one.kind, one.value or "", one.name or "")))
 
 
-def _needed_by(needs: _Needs, kind: str) -> tuple[str, ...]:
-    return tuple(sorted({distribution.name for distribution, need in needs if kind in need.data}))
+def ask_for_resources(
+    tree: FileTree,
+    needed: Iterable[Resource],
+    env: Mapping[str, str],
+    *,
+    python: str,
+    libc: Libc | None,
+    find_library: FindLibrary,
+) -> tuple[Resource, ...]:
+    """The same resources in another tree, or what does as well; what cannot be told there is left out.
+
+    Args:
+        needed: what was found in the first tree; each answer has its kind, name and ``needed_by``.
+        tree, env, python, libc, find_library: see :func:`find_resources`.
+    """
+    data = {one.kind: one for one in _data(tree, env, python, libc)}
+    answers = []
+    for one in needed:
+        if one.name is not None:
+            paths = (find_library(name) for name in does_as_well(one.name, one.needed_by))
+            answers.append(_library(one.name, next((path for path in paths if path is not None), None), one.needed_by))
+        elif one.kind in data:
+            answers.append(replace(data[one.kind], needed_by=one.needed_by))
+    return tuple(answers)
 
 
-def _libraries(needs: _Needs, find_library: FindLibrary) -> Iterator[Resource]:
+def _data(tree: FileTree, env: Mapping[str, str], python: str, libc: Libc | None) -> Iterator[Resource]:
+    """One of each kind that can be told; without a value where there is none."""
+    yield from locales.find_text(tree, env, libc=libc, python=python)
+    yield from time_zones.find_time(tree, env)
+    yield _certificates(tree, env)
+    yield _fonts(tree)
+    yield _first_file("mime-types", tree, _MIME_TYPES)
+    yield _java_home(tree, env)
+
+
+def _libraries(needs: Sequence[tuple[Distribution, KnownNeed]], find_library: FindLibrary) -> Iterator[Resource]:
     wanted = ((one.name, need.libraries, need.optional_libraries) for one, need in needs)
     for soname, path, needed_by in resolve(wanted, find_library):
-        value = path.name if path is not None else None
-        yield Resource(kind="dynamic-library", name=soname, value=value, path=path, needed_by=needed_by)
+        yield _library(soname, path, needed_by)
+
+
+def _library(soname: str, path: PurePosixPath | None, needed_by: tuple[str, ...]) -> Resource:
+    value = path.name if path is not None else None
+    return Resource(kind="dynamic-library", name=soname, value=value, path=path, needed_by=needed_by)
 
 
 def _certificates(tree: FileTree, env: Mapping[str, str]) -> Resource:

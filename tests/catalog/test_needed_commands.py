@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from envsync.catalog.needed_commands import find_commands
+from envsync.catalog.needed_commands import ask_for_commands, find_commands
 from envsync.files import HostTree
 from envsync.model import Distribution, NeededCommand
 from tests.catalog.trees import root_tree, write
@@ -69,6 +69,26 @@ def test_a_command_of_some_functions_only_counts_where_it_is_there(tmp_path: Pat
         "avconv": ("/usr/bin/avconv", "pydub"),
         "dvipng": ("/usr/bin/dvipng", "matplotlib"),
     }
+
+
+def test_another_tree_is_asked_for_the_same_commands(tmp_path: Path) -> None:
+    needed = (
+        NeededCommand(
+            name="clang++", path=PurePosixPath("/usr/bin/clang++"), package="clang", needed_by=("cmdstanpy",)
+        ),
+        NeededCommand(name="dvipng", path=PurePosixPath("/usr/bin/dvipng"), needed_by=("matplotlib",)),
+        NeededCommand(name="ffmpeg", path=PurePosixPath("/usr/bin/ffmpeg"), needed_by=("openai-whisper", "pydub")),
+        NeededCommand(name="unheard-of", needed_by=("nobody",)),
+    )
+    program(tmp_path, "usr/bin/g++")
+    program(tmp_path, "usr/bin/avconv")
+    answers = ask_for_commands(root_tree(tmp_path), needed, {})
+    # Any C++ compiler does for the one; avconv does for pydub, and not for the other.
+    assert [(one.name, one.package) for one in answers] == [(one.name, None) for one in needed]
+    assert [one.needed_by for one in answers] == [one.needed_by for one in needed]
+    assert [str(one.path) if one.path else None for one in answers] == ["/usr/bin/g++", None, None, None]
+    program(tmp_path, "usr/bin/ffmpeg")
+    assert str(ask_for_commands(root_tree(tmp_path), needed, {})[2].path) == "/usr/bin/ffmpeg"
 
 
 def test_links_in_a_circle_lead_nowhere(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envsync.catalog.libc import find_libc
-from envsync.catalog.resources import PATTERNS, find_resources
+from envsync.catalog.resources import PATTERNS, ask_for_resources, find_resources
 from envsync.files import READ_LIMIT, HostTree
 from envsync.loader import Libraries
 from envsync.model import Distribution, Libc, Resource
@@ -160,6 +160,27 @@ def test_java_home_is_the_variable_or_around_the_command(tmp_path: Path) -> None
     assert found(tmp_path, "java-home", JAVA_HOME=home) == (home, "/usr/lib/jvm/java-17", "")
     for wrong in ("/gone", "relative", "/usr/bin/java", "/\0"):
         assert found(tmp_path, "java-home", JAVA_HOME=wrong) == ("/usr/lib/jvm/java-17", "/usr/lib/jvm/java-17", "")
+
+
+def test_another_tree_is_asked_for_the_same_resources(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    write(here, "etc/ssl/cert.pem")
+    write(here, "usr/share/fonts/x.ttf")
+    needed = every(here, "WeasyPrint", "pyttsx3", "python-magic", "pyzbar")
+    write(there, "etc/pki/tls/cert.pem")
+    libraries = {"libespeak-ng.so.1": PurePosixPath("/usr/lib/libespeak-ng.so.1.2")}
+    answers = ask_for_resources(
+        Kept(str(there)), needed, {"TZ": "JST-9"}, python="3.12.1", libc=GLIBC, find_library=libraries.get
+    )
+    assert [(one.kind, one.name, one.needed_by) for one in answers] == [
+        (one.kind, one.name, one.needed_by) for one in needed
+    ]
+    told = {one.name or one.kind: one.value for one in answers}
+    assert told["certificates"] == "/etc/pki/tls/cert.pem"
+    assert told["time-zone"] == "JST-9"
+    assert told["fonts"] is None
+    assert told["libmagic.so.1"] is None
+    assert told["libespeak.so.1"] == "libespeak-ng.so.1.2"
 
 
 def this_machine() -> dict[str, Resource]:
