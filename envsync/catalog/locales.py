@@ -109,8 +109,9 @@ def parse_archive(data: bytes) -> frozenset[str]:
         entry = struct.Struct(f"{order}3I")
         for number in range(min(size, _NAMES)):
             _hash, name, record = entry.unpack_from(data, offset + number * entry.size)
-            if record and name < len(data):
-                names.add(data[name : name + _LONGEST].partition(b"\0")[0].decode("ascii", "replace"))
+            text = data[name : name + _LONGEST].partition(b"\0")[0].decode("ascii", "replace") if record else ""
+            if _LOCALE.fullmatch(text):
+                names.add(text)
     except struct.error:  # it ends early
         return frozenset(names)
     return frozenset(names)

@@ -11,6 +11,7 @@ import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from struct import pack
 
 from envsync.catalog import apk, binary, dpkg, os_release
 from envsync.catalog.buildvars import parse_build_variables
@@ -25,11 +26,13 @@ from envsync.catalog.distributions import finish
 from envsync.catalog.egg import EggError, parse_egg_link, read_zipped_egg
 from envsync.catalog.identify import parse_patchlevel
 from envsync.catalog.libc import parse_glibc, parse_musl
+from envsync.catalog.locales import parse_archive
 from envsync.catalog.metadata import only_headers, parse_entry_points, parse_headers
 from envsync.catalog.passwd import find_home
 from envsync.catalog.pth import parse_pth
 from envsync.catalog.pyvenv import parse_pyvenv
 from envsync.catalog.site import parse_site
+from envsync.catalog.time_zones import parse_rule, parse_version
 from envsync.errors import CorruptImageError, ImageError, ReferenceSyntaxError, UnsafeValueError
 from envsync.image.manifest import check_layout_version, parse_config, parse_docker_manifest, parse_manifest
 from envsync.image.tar import StreamSource, TarReader
@@ -182,6 +185,12 @@ def manifest(data: bytes) -> None:
             parse(data, where="it")
 
 
+def resources(data: bytes) -> None:
+    """The archive of locales, time zones, and the version of their data."""
+    for text in (*parse_archive(data), parse_rule(data) or "", parse_version(data) or ""):
+        _no_controls(text)
+
+
 def conda_record(data: bytes) -> None:
     """A record of ``conda-meta`` and its ``paths_data``, whole and condensed."""
     try:
@@ -245,6 +254,7 @@ TARGETS: dict[str, Target] = {
     "program": program,
     "reference": reference,
     "manifest": manifest,
+    "resources": resources,
     "conda-record": conda_record,
     "conda-texts": conda_texts,
     "conda-client": conda_client,
@@ -282,6 +292,11 @@ def _sound() -> dict[str, list[bytes]]:
         "url": [b'{"url": "git+ssh://git@e.org/r", "vcs_info": {"vcs": "git", "commit_id": "1"}, "subdirectory": "s"}'],
         "dpkg": [
             b"Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: b\nSource: c (1)\n\nPackage: d\n"
+        ],
+        "resources": [
+            b"\x09\x01\x02\xde" + pack("<7I", 1, 20, 1, 1, 1, 32, 9) + b"en_US.utf8\0",
+            b"TZif2" + bytes(39) + b"TZif2\nCET-1CEST,M3.5.0,M10.5.0/3\n",
+            b"# version 2024a\n",
         ],
         "apk": [b"C:Q1=\nP:musl\nV:1.2.5-r0\nA:x86_64\no:musl\n\nP:b\n"],
         "egg": [zipped.getvalue()],
