@@ -44,7 +44,7 @@ class Locale(Struct, frozen=True, kw_only=True):
     there: bool | None
     """``None``: cannot be told."""
     path: PurePosixPath | None = None
-    """The folder or archive of its data."""
+    """A file of its data."""
 
 
 def find_text(tree: FileTree, env: Mapping[str, str], *, libc: Libc | None, python: str) -> tuple[Resource, ...]:
@@ -86,11 +86,11 @@ def find_locale(tree: FileTree, env: Mapping[str, str], *, libc: Libc | None) ->
     spellings = _spellings(match)
     if libc is None:
         found = tree.stat(_MACOS_FOLDER / match[0] / "LC_CTYPE")
-        return Locale(name=match[0], there=found is not None, path=found.path.parent if found else None)
+        return Locale(name=match[0], there=found is not None, path=found.path if found else None)
     for name in spellings:
         found = tree.stat(_FOLDER / name / "LC_CTYPE")
         if found is not None:
-            return Locale(name=match[0], there=True, path=found.path.parent)
+            return Locale(name=match[0], there=True, path=found.path)
     there = _in_archive(tree, spellings)
     return Locale(name=match[0], there=there, path=_ARCHIVE if there else None)
 

@@ -58,7 +58,7 @@ def find_resources(
 ) -> tuple[Resource, ...]:
     """What there is, by kind and value, and what there is not, where one of the distributions is known to need it.
 
-    To which OS package something belongs is not looked up.
+    To which OS package something belongs is not looked up; each path is that of a file that one may own.
 
     Args:
         tree: an image, or this machine.
@@ -139,20 +139,11 @@ def _first_file(kind: Literal["certificates", "mime-types"], tree: FileTree, nam
 
 
 def _fonts(tree: FileTree) -> Resource:
-    """How many files of fonts there are; the path is that of the first folder of the system that has one."""
-    count, first = 0, None
-    seen: set[PurePosixPath] = set()
-    for top in _FONTS:
-        here = _count_fonts(tree, PurePosixPath(top), seen)
-        count += here
-        if here and first is None:
-            first = PurePosixPath(top)
-    return Resource(kind="fonts", value=str(count), path=first) if count else Resource(kind="fonts")
-
-
-def _count_fonts(tree: FileTree, top: PurePosixPath, seen: set[PurePosixPath]) -> int:
+    """How many files of fonts there are; the path is that of the first one."""
     count, looked_at = 0, 0
-    waiting = [top]
+    first: PurePosixPath | None = None
+    seen: set[PurePosixPath] = set()
+    waiting = [PurePosixPath(top) for top in reversed(_FONTS)]
     while waiting and len(seen) < _FONT_FOLDERS:
         found = tree.stat(waiting.pop())
         if found is None or found.kind != "directory" or found.path in seen:
@@ -162,18 +153,19 @@ def _count_fonts(tree: FileTree, top: PurePosixPath, seen: set[PurePosixPath]) -
         looked_at += len(names)
         fonts = [name for name in names if name.lower().endswith(_FONT_ENDINGS)]
         count += len(fonts)
-        waiting += [found.path / name for name in names if "." not in name]
-    return count
+        first = first or (found.path / fonts[0] if fonts else None)
+        waiting += [found.path / name for name in reversed(names) if "." not in name]
+    return Resource(kind="fonts", value=str(count), path=first) if count else Resource(kind="fonts")
 
 
 def _java_home(tree: FileTree, env: Mapping[str, str]) -> Resource:
-    """JAVA_HOME where it is there, else the folder that the command ``java`` is of."""
+    """JAVA_HOME where it is there, else the folder that the command ``java`` is of; the path is that of the command."""
+    java = find_command(tree, "java", env)
     named = env.get("JAVA_HOME", "")
     found = tree.stat(PurePosixPath(named)) if named.startswith("/") and is_path(named) else None
     if found is not None and found.kind == "directory":
-        return Resource(kind="java-home", value=named, path=found.path)
-    java = find_command(tree, "java", env)
+        return Resource(kind="java-home", value=named, path=java)
     home = java.parent.parent if java is not None and java.parent.name == "bin" else None
     if home is None or home in _NO_HOME:
         return Resource(kind="java-home")
-    return Resource(kind="java-home", value=str(home), path=home)
+    return Resource(kind="java-home", value=str(home), path=java)

@@ -27,6 +27,7 @@ _DEBIAN_NAME = PurePosixPath("/etc/timezone")
 _FOLDERS = tuple(
     map(PurePosixPath, ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo"))
 )
+_VERSIONED = ("tzdata.zi", "+VERSION")
 _UTC = "Etc/UTC"
 _UTC_NAMES = frozenset({"UTC", "UCT", "Universal", "Zulu"})
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]{0,31}(?:/[A-Za-z0-9_+-]{1,32}){0,3}")
@@ -102,12 +103,13 @@ def parse_version(data: bytes) -> str | None:
 
 def _data(tree: FileTree) -> Resource:
     for folder in _FOLDERS:
-        found = tree.stat(folder)
-        if found is None or not tree.list(folder):
+        names = tree.list(folder)
+        if not names:
             continue
-        texts = (_read(tree, folder / name, _LIST_BYTES) for name in ("tzdata.zi", "+VERSION"))
+        texts = (_read(tree, folder / name, _LIST_BYTES) for name in _VERSIONED)
         version = next(filter(None, map(parse_version, texts)), UNKNOWN_VERSION)
-        return Resource(kind="time-zone-data", value=version, path=found.path)
+        found = next(filter(None, (tree.stat(folder / name) for name in (*_VERSIONED, "UTC", ""))), None)
+        return Resource(kind="time-zone-data", value=version, path=found.path if found else None)
     return Resource(kind="time-zone-data")
 
 

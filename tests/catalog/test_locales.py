@@ -73,7 +73,7 @@ def test_the_first_variable_that_is_not_empty_decides(tmp_path: Path) -> None:
     assert text(tmp_path, **both, LC_ALL="en_US.UTF-8") == {"locale": "en_US.UTF-8", "encoding": "utf-8"}
     assert text(tmp_path, **both, LC_ALL="")["locale"] == "de_DE.ISO-8859-1"
     (one,) = (one for one in find_text(HostTree(str(tmp_path)), both, libc=GLIBC, python="") if one.kind == "locale")
-    assert str(one.path) == "/usr/lib/locale/de_DE.iso88591"
+    assert str(one.path) == "/usr/lib/locale/de_DE.iso88591/LC_CTYPE"
 
 
 def test_a_locale_that_is_not_there_is_none(tmp_path: Path) -> None:

@@ -110,14 +110,15 @@ def test_a_copy_has_a_name_only_where_debian_wrote_it_down(tmp_path: Path) -> No
 )
 def test_the_data_have_a_version(tmp_path: Path, name: str, content: str | bytes, version: str) -> None:
     write(tmp_path, f"usr/share/zoneinfo/{name}", content)
-    assert data(tmp_path) == (version, "/usr/share/zoneinfo")
+    path = f"/{name}" if not name.startswith("Europe") else ""
+    assert data(tmp_path) == (version, f"/usr/share/zoneinfo{path}")
 
 
 def test_an_empty_folder_is_no_data(tmp_path: Path) -> None:
     (tmp_path / "usr/share/zoneinfo").mkdir(parents=True)
     assert data(tmp_path) == (None, None)
     write(tmp_path, "usr/lib/zoneinfo/UTC", BERLIN)
-    assert data(tmp_path) == (UNKNOWN_VERSION, "/usr/lib/zoneinfo")
+    assert data(tmp_path) == (UNKNOWN_VERSION, "/usr/lib/zoneinfo/UTC")
 
 
 @pytest.mark.skipif(not (ZONES / "Europe/Berlin").exists(), reason="no time zone data")
