@@ -16,8 +16,8 @@ from bench.course import DRIFT_OR_NONE, ENVSYNC, Contest, Course, size, verdict
 from bench.measure import TURN, Contender, Result, Sample, compare, run
 from bench.replica import ROOT
 from envsync.catalog import conda
-from envsync.gather import wanted
 from envsync.image.archive import open_archive
+from envsync.image_tree import wanted
 from envsync.reference import ArchiveFile
 from envsync.rootfs import read_rootfs
 from tests.imagekit.anaconda import FILES, anaconda_archive, published

@@ -6,8 +6,8 @@ https://refspecs.linuxfoundation.org/LSB_5.0.0/LSB-Core-generic/LSB-Core-generic
 
 from __future__ import annotations
 
-import io
 import struct
+from collections.abc import Callable, Iterator
 from typing import BinaryIO, Literal
 
 from msgspec import Struct
@@ -26,18 +26,22 @@ _MACHINES = {
 _PPC64 = 21
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
-_NEEDED, _STRTAB, _SONAME, _RPATH, _RUNPATH = 1, 5, 14, 15, 29
-_VERNEED, _VERNEEDNUM = 0x6FFFFFFE, 0x6FFFFFFF
+_NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
+_VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
+_BASE = 1
+"""Flag of the version that stands for the file itself."""
 
 # Bounds: each is many times what the largest libraries in use have.
 _SEGMENTS = 1_000
 _DYNAMIC = 10_000
 _LIBRARIES = 2_000
-_VERSIONS = 20_000
+_VERSIONS = 5_000
 _LONGEST = 4096
+_STRINGS = 1 << 17
+"""Bytes of strings that are read at once."""
 
 
-class Elf(Struct, frozen=True, kw_only=True):
+class Elf(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One ELF file. Names are as stored, and printable."""
 
     bits: Literal[32, 64]
@@ -55,9 +59,11 @@ class Elf(Struct, frozen=True, kw_only=True):
     """Where there is one, loaders pass over ``rpath``."""
     version_needed: dict[str, tuple[str, ...]] = {}
     """By soname, the versions of its symbols that are asked for: ``{"libc.so.6": ("GLIBC_2.17",)}``."""
+    version_defined: tuple[str, ...] = ()
+    """The versions of its own symbols; empty: it has none, and loaders take it whatever version is asked for."""
 
 
-def parse_elf(data: bytes | BinaryIO) -> Elf | None:
+def parse_elf(data: bytes | memoryview | BinaryIO) -> Elf | None:
     """Read the headers and the dynamic section; of a file, a few kilobytes are read.
 
     Args:
@@ -67,7 +73,7 @@ def parse_elf(data: bytes | BinaryIO) -> Elf | None:
         ``None`` where it is no ELF file, or a damaged one. Never raises but what the stream raises.
     """
     try:
-        return _Reader(io.BytesIO(data) if isinstance(data, bytes) else data).read()
+        return _Reader(_slicing(data) if isinstance(data, (bytes, memoryview)) else _reading(data)).read()
     except _DamagedError:
         return None
 
@@ -77,36 +83,38 @@ class _DamagedError(Exception):
 
 
 class _Reader:
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        stream.seek(0)
-        start = stream.read(16)
+    def __init__(self, fetch: Callable[[int, int], bytes]) -> None:
+        """``fetch``: takes an offset and a size; fewer bytes only at the end of the file."""
+        self._fetch = fetch
+        start = fetch(0, 16)
         if len(start) < 16 or start[:4] != MAGIC or start[4] not in (1, 2) or start[5] not in (1, 2):
             raise _DamagedError
         self._wide = start[4] == 2
         self._order = "<" if start[5] == 1 else ">"
         self._loads: list[tuple[int, int, int]] = []
         """Address, size in the file and offset of each part that is loaded."""
+        self._strings = 0
+        self._table = b""
+        self._left = _VERSIONS
 
     def read(self) -> Elf:
         _, number, _, _, table, _, _, _, size, count = self._unpack("HHIQQQIHHH" if self._wide else "HHIIIIIHHH", 16)
         interpreter: str | None = None
         dynamic: tuple[int, int] | None = None
-        if count > _SEGMENTS:
-            raise _DamagedError
-        for index in range(count):
-            kind, offset, address, length = self._segment(table + index * size)
+        for kind, offset, address, length in self._segments(table, size, count):
             if kind == _PT_LOAD:
                 self._loads.append((address, length, offset))
             elif kind == _PT_DYNAMIC:
                 dynamic = (offset, length)
             elif kind == _PT_INTERP:
-                interpreter = self._string(offset)
+                interpreter = self._string_at(offset)
         entries = self._dynamic(*dynamic) if dynamic is not None else {}
-        strings = self._offset(entries[_STRTAB][0]) if _STRTAB in entries else 0
+        if _STRTAB in entries:
+            self._strings = self._offset(entries[_STRTAB][0])
+            self._table = self._bytes(self._strings, min(entries.get(_STRSZ, [0])[0], _STRINGS))
 
         def texts(tag: int) -> tuple[str, ...]:
-            return tuple(self._string(strings + value) for value in entries.get(tag, ())[:_LIBRARIES])
+            return tuple(map(self._string, entries.get(tag, ())[:_LIBRARIES]))
 
         return Elf(
             bits=64 if self._wide else 32,
@@ -118,7 +126,8 @@ class _Reader:
             soname=next(iter(texts(_SONAME)), None),
             rpath=_folders(texts(_RPATH)),
             runpath=_folders(texts(_RUNPATH)),
-            version_needed=self._versions(entries, strings),
+            version_needed=self._versions_needed(entries),
+            version_defined=self._versions_defined(entries),
         )
 
     def _machine(self, number: int) -> str:
@@ -126,50 +135,73 @@ class _Reader:
             return "ppc64le" if self._order == "<" else "ppc64"
         return _MACHINES.get(number, f"machine-{number}")
 
-    def _segment(self, offset: int) -> tuple[int, int, int, int]:
-        """Its kind, offset, address and size in the file."""
-        if self._wide:
-            kind, _, start, address, _, length = self._unpack("IIQQQQ", offset)
-        else:
-            kind, start, address, _, length = self._unpack("IIIII", offset)
-        return kind, start, address, length
+    def _segments(self, table: int, size: int, count: int) -> Iterator[tuple[int, int, int, int]]:
+        """Of each its kind, offset, address and size in the file."""
+        if count > _SEGMENTS:
+            raise _DamagedError
+        for offset in range(table, table + count * size, size) if size else ():
+            if self._wide:
+                kind, _, start, address, _, length = self._unpack("IIQQQQ", offset)
+            else:
+                kind, start, address, _, length = self._unpack("IIIII", offset)
+            yield kind, start, address, length
 
     def _dynamic(self, offset: int, length: int) -> dict[int, list[int]]:
-        layout = "QQ" if self._wide else "II"
-        size = 16 if self._wide else 8
+        layout = struct.Struct(self._order + ("QQ" if self._wide else "II"))
+        size = min(length // layout.size, _DYNAMIC) * layout.size
+        data = self._bytes(offset, size)
+        if len(data) < size:
+            raise _DamagedError
         found: dict[int, list[int]] = {}
-        for index in range(min(length // size, _DYNAMIC)):
-            tag, value = self._unpack(layout, offset + index * size)
+        for tag, value in layout.iter_unpack(data):
             if tag == 0:
                 break
             found.setdefault(tag, []).append(value)
         return found
 
-    def _versions(self, entries: dict[int, list[int]], strings: int) -> dict[str, tuple[str, ...]]:
+    def _versions_needed(self, entries: dict[int, list[int]]) -> dict[str, tuple[str, ...]]:
         if _VERNEED not in entries:
             return {}
         found: dict[str, tuple[str, ...]] = {}
         place = self._offset(entries[_VERNEED][0])
-        left = _VERSIONS
         for _ in range(min(entries.get(_VERNEEDNUM, [0])[0], _LIBRARIES)):
             _, count, file, first, following = self._unpack("HHIII", place)
             names: list[str] = []
             inner = place + first
             for _ in range(count):
-                left -= 1
-                if left < 0:
-                    raise _DamagedError
+                self._count()
                 _, _, _, name, step = self._unpack("IHHII", inner)
-                names.append(self._string(strings + name))
+                names.append(self._string(name))
                 if not step:
                     break
                 inner += step
-            library = self._string(strings + file)
+            library = self._string(file)
             found[library] = tuple(dict.fromkeys((*found.get(library, ()), *names)))
             if not following:
                 break
             place += following
         return found
+
+    def _versions_defined(self, entries: dict[int, list[int]]) -> tuple[str, ...]:
+        if _VERDEF not in entries:
+            return ()
+        found: list[str] = []
+        place = self._offset(entries[_VERDEF][0])
+        for _ in range(entries.get(_VERDEFNUM, [0])[0]):
+            self._count()
+            _, flags, _, _, _, first, following = self._unpack("HHHHIII", place)
+            name, _ = self._unpack("II", place + first)
+            if not flags & _BASE:
+                found.append(self._string(name))
+            if not following:
+                break
+            place += following
+        return tuple(found)
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _DamagedError
 
     def _offset(self, address: int) -> int:
         """Where in the file that is which is loaded at ``address``."""
@@ -178,29 +210,50 @@ class _Reader:
                 return offset + address - start
         raise _DamagedError
 
-    def _string(self, offset: int) -> str:
-        text, end, _ = self._bytes(offset, _LONGEST, at_least=1).partition(b"\0")
-        try:
-            name = text.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise _DamagedError from error
-        if not end or not name.isprintable():
+    def _string(self, index: int) -> str:
+        """One of the strings of the dynamic section."""
+        end = self._table.find(b"\0", index, index + _LONGEST)
+        return _text(self._table[index:end]) if end >= 0 else self._string_at(self._strings + index)
+
+    def _string_at(self, offset: int) -> str:
+        text, end, _ = self._bytes(offset, _LONGEST).partition(b"\0")
+        if not end:
             raise _DamagedError
-        return name
+        return _text(text)
 
     def _unpack(self, layout: str, offset: int) -> tuple[int, ...]:
-        layout = self._order + layout
-        size = struct.calcsize(layout)
-        return struct.unpack(layout, self._bytes(offset, size, at_least=size))
+        one = struct.Struct(self._order + layout)
+        data = self._bytes(offset, one.size)
+        if len(data) < one.size:
+            raise _DamagedError
+        return one.unpack(data)
 
-    def _bytes(self, offset: int, size: int, *, at_least: int) -> bytes:
+    def _bytes(self, offset: int, size: int) -> bytes:
         if not 0 <= offset < 1 << 62:  # beyond, seek() itself refuses
             raise _DamagedError
-        self._stream.seek(offset)
-        data = self._stream.read(size)
-        if len(data) < at_least:
-            raise _DamagedError
-        return data
+        return self._fetch(offset, size)
+
+
+def _slicing(data: bytes | memoryview) -> Callable[[int, int], bytes]:
+    return lambda offset, size: bytes(data[offset : offset + size])
+
+
+def _reading(stream: BinaryIO) -> Callable[[int, int], bytes]:
+    def fetch(offset: int, size: int) -> bytes:
+        stream.seek(offset)
+        return stream.read(size)
+
+    return fetch
+
+
+def _text(data: bytes) -> str:
+    try:
+        name = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _DamagedError from error
+    if not name.isprintable():
+        raise _DamagedError
+    return name
 
 
 def _folders(values: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from msgspec import Struct
 
+from envsync.elf import Elf, parse_elf
 from envsync.errors import EnvsyncError
 from envsync.reference import Digest
 
@@ -54,6 +55,13 @@ class FileTree(Protocol):
         """
 
 
+class ElfTree(FileTree, Protocol):
+    """A tree that tells what ELF files need and define."""
+
+    def elf(self, path: PurePosixPath) -> Elf | None:
+        """What ``path`` leads to; ``None`` where that is no ELF file, or a damaged one."""
+
+
 class SearchableTree(FileTree, Protocol):
     """A tree whose every path is known, so that it can be searched (an image; never this machine)."""
 
@@ -64,11 +72,16 @@ class SearchableTree(FileTree, Protocol):
         """
 
 
+class ImageTree(ElfTree, SearchableTree, Protocol):
+    """A tree that can be searched for ELF files."""
+
+
 class HostTree:
     """This machine's own files, or those under ``root``."""
 
     def __init__(self, root: str = "/") -> None:
         self._root = root.rstrip("/")
+        self._elves: dict[PurePosixPath, Elf | None] = {}
 
     def stat(self, path: PurePosixPath) -> FileInfo | None:
         """See :meth:`FileTree.stat`."""
@@ -117,3 +130,19 @@ class HostTree:
         if len(data) > limit:
             raise FileReadError(f"{path}: larger than {limit} bytes")
         return data
+
+    def elf(self, path: PurePosixPath) -> Elf | None:
+        """See :meth:`ElfTree.elf`; a file is read once."""
+        if path not in self._elves:
+            self._elves[path] = self._elf(path)
+        return self._elves[path]
+
+    def _elf(self, path: PurePosixPath) -> Elf | None:
+        found = self.stat(path)
+        if found is None or found.kind != "file":  # opening a pipe would wait
+            return None
+        try:
+            with open(self._root + str(path), "rb") as stream:
+                return parse_elf(stream)
+        except (OSError, ValueError):
+            return None

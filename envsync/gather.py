@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from functools import cache
+from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from envsync.catalog import conda, distributions, interpreters, libc, os_packages, os_release
+from envsync.catalog import conda, distributions, interpreters, libc, native, os_packages, os_release
 from envsync.catalog.bounds import Allowance
+from envsync.catalog.owners import find_owners
 from envsync.errors import DisagreementError
 from envsync.exact.artifacts import Artifacts, with_artifacts
 from envsync.exact.complete import complete
 from envsync.files import SearchableTree
+from envsync.image_tree import read_tree
 from envsync.lock.codec import to_json
 from envsync.lock.store import without_layers
-from envsync.model import CondaEnvironment, Distribution, ImageSource, Interpreter, OperatingSystem, Skipped, Snapshot
+from envsync.model import (
+    CondaEnvironment,
+    Distribution,
+    ImageSource,
+    Interpreter,
+    Needs,
+    OperatingSystem,
+    Skipped,
+    Snapshot,
+)
 from envsync.redaction import printable
 from envsync.reference import Digest
 
@@ -28,83 +37,11 @@ if TYPE_CHECKING:
     from envsync.cache import Cache
     from envsync.image.protocol import ConfigFile, Image, LayerProgress
     from envsync.probe.answer import Answer
+    from envsync.rootfs import Rootfs
 
 _SHOWN_DIFFERENCES = 20
 _SKIPPED = 1_000
 _LONGEST = 400
-
-
-class Wanted:
-    """Tells whether a catalog reads the file at an absolute path, so that its bytes are kept on the way past."""
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        """Made of regular expressions on whole absolute paths, each of a folder, a slash and a name.
-
-        Where any name will do (``[^/]+``), the folder is a plain path.
-        """
-        parts = [(pattern, *_split(pattern)) for pattern in patterns]
-        # Nearly every path is refused by its name alone, which takes a fraction of the time.
-        names = [name for _, _, name in parts if name != _ANY_NAME]
-        self._names = re.compile("|".join(f"(?:{name})" for name in names), re.DOTALL).fullmatch
-        self._folders = tuple(f"{folder}/".replace("\\", "") for _, folder, name in parts if name == _ANY_NAME)
-        self._paths = re.compile("|".join(f"(?:{pattern})" for pattern, _, _ in parts), re.DOTALL).fullmatch
-        self.version = hashlib.sha256("\n".join(pattern for pattern, _, _ in parts).encode()).hexdigest()[:16]
-        """Changes with the patterns."""
-
-    def __call__(self, path: str) -> bool:
-        """Whether the bytes of the file at ``path`` will be asked for."""
-        name = path[path.rfind("/") + 1 :]
-        if self._names(name) is None and not path.startswith(self._folders):
-            return False
-        return self._paths(path) is not None
-
-
-_ANY_NAME = "[^/]+"
-
-
-def _split(pattern: str) -> tuple[str, str]:
-    """A pattern's folder and name, parted at the last slash outside of parentheses and brackets."""
-    depth, at = 0, 0
-    for position, character in enumerate(pattern):
-        depth += (character in "([") - (character in ")]")
-        if character == "/" and not depth:
-            at = position
-    return pattern[:at], pattern[at + 1 :]
-
-
-def is_hashed(path: str) -> bool:
-    """Whether the digest of the file at ``path`` will be asked for.
-
-    Of the libraries of Pythons, and of what distributions put beside them: scripts, headers, data. What is not foreseen
-    here is read in another pass over its layer.
-    """
-    if "/python" in path and _PYTHONS.search(path) is not None:
-        return not (path.endswith(_COMPILED) and ("/__pycache__/" in path or "/config-" in path))
-    return not path.startswith(_OF_THE_SYSTEM) and _BESIDE.search(path) is not None
-
-
-_PYTHONS = re.compile(r"/lib(?:32|64)?/python[23][0-9.]*t?/")
-_BESIDE = re.compile(r"/(?:bin|etc|include|man|share)/")
-_COMPILED = (".pyc", ".pyo", ".a")
-_OF_THE_SYSTEM = (
-    "/bin/",
-    "/etc/",
-    "/lib/",
-    "/usr/bin/",
-    "/usr/include/",
-    "/usr/lib/",
-    "/usr/libexec/",
-    "/usr/sbin/",
-    "/usr/share/",
-    "/var/",
-)
-
-
-@cache
-def wanted() -> Wanted:
-    """What all catalogs together read."""
-    catalogs = (conda, distributions, interpreters, libc, os_packages, os_release)
-    return Wanted(dict.fromkeys(pattern for catalog in catalogs for pattern in catalog.PATTERNS))
 
 
 def read_snapshot(
@@ -132,19 +69,14 @@ def read_snapshot(
         UnsafeValueError: a distribution's name or version would inject into a requirements file.
         WheelhouseError: a wheel cannot be kept.
     """
-    from envsync.known import KnownLayers
-    from envsync.rootfs import read_rootfs
-
     config = image.config
-    known = KnownLayers(cache, wanted().version) if cache is not None else None
-    tree = read_rootfs(
-        image, wanted(), condense=conda.Condenser(), hashed=is_hashed, known=known, on_progress=on_progress
-    )
+    tree = read_tree(image, cache, on_progress)
     machine = config.platform.machine
     system = _operating_system(tree, machine)
+    env = {v.name: v.value or "" for v in config.config.env}
     found = interpreters.find_interpreters(
         tree,
-        env={v.name: v.value or "" for v in config.config.env},
+        env=env,
         user=config.config.user,
         workdir=PurePosixPath(config.config.workdir or "/"),
         libc=system.libc,
@@ -162,9 +94,17 @@ def read_snapshot(
         skipped += unread
     environments, marked, doubts = conda.find_conda(tree, conda.find_prefixes(tree), described)
     packages, unread = os_packages.find(tree)
-    snapshot = _snapshot(source, config, system, marked, environments, packages, (*skipped, *doubts, *unread))
-    completed = complete(snapshot, tree)
+    needs, unseen = _needs(tree, marked[0], env, machine)
+    snapshot = _snapshot(source, config, system, marked, environments, packages, (*skipped, *doubts, *unread, *unseen))
+    completed = complete(msgspec.structs.replace(snapshot, needs=needs), tree)
     return with_artifacts(completed, tree, artifacts) if artifacts is not None else completed.snapshot
+
+
+def _needs(
+    tree: Rootfs, python: Interpreter, env: Mapping[str, str], machine: str
+) -> tuple[Needs, tuple[Skipped, ...]]:
+    objects, libraries, skipped = native.find_needs(tree, python, env, machine, partial(find_owners, tree))
+    return Needs(objects=objects, libraries=libraries), skipped
 
 
 def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Snapshot:
@@ -293,7 +233,7 @@ def with_files(ran: Snapshot, read: Snapshot) -> Snapshot:
         standard_library=read.python.standard_library,
     )
     skipped = _unique((*ran.skipped, *read.skipped))
-    return msgspec.structs.replace(ran, interpreters=(python, *ran.interpreters[1:]), skipped=skipped)
+    return msgspec.structs.replace(ran, interpreters=(python, *ran.interpreters[1:]), needs=read.needs, skipped=skipped)
 
 
 def _comparable(snapshot: Snapshot) -> Any:
@@ -308,6 +248,7 @@ def _comparable(snapshot: Snapshot) -> Any:
     plain["conda"] = {str(one.get("prefix")): one for one in plain["conda"]}
     plain["os_packages"] = {f"{p['name']}:{p['architecture']}": p for p in plain.get("os_packages") or ()}
     plain.pop("skipped", None)
+    plain.pop("needs", None)
     return plain
 
 

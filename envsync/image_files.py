@@ -41,17 +41,11 @@ def open_image_files(
     Raises:
         ImageError: it cannot be had, or is another one by now.
     """
-    from envsync.catalog.conda import Condenser
-    from envsync.gather import is_hashed, wanted
-    from envsync.known import KnownLayers
-    from envsync.rootfs import read_rootfs
+    from envsync.image_tree import read_tree
 
     with _opened(reference, options, progress, source) as image:
         progress.step(f"reading {reference}: {len(image.layers)} layers")
-        known = KnownLayers(options.cache, wanted().version) if options.cache is not None else None
-        tree = read_rootfs(
-            image, wanted(), condense=Condenser(), hashed=is_hashed, known=known, on_progress=progress.layer
-        )
+        tree = read_tree(image, options.cache, progress.layer)
         yield ImageFiles(tree=tree, extract=partial(_extract, tree))
 
 

@@ -17,11 +17,10 @@ from envsync.elf import Elf, parse_elf
 LIBRARY = b"/lib64/ld-linux-x86-64.so.2"
 
 
-def made(*, wide: bool = True, order: str = "<", machine: int = 62) -> bytes:
-    """A small library: needs libc.so.6 with two versions, and libm.so.6 with none."""
-    strings = (
-        b"\0libc.so.6\0libm.so.6\0me.so.1\0$ORIGIN/../me.libs:/opt/lib\0GLIBC_2.17\0GLIBC_2.2.5\0" + LIBRARY + b"\0"
-    )
+def made(*, wide: bool = True, order: str = "<", machine: int = 62, defines: int = 2) -> bytes:
+    """A small library: needs libc.so.6 with two versions, and libm.so.6 with none; defines ME_1 and ME_2."""
+    strings = b"\0libc.so.6\0libm.so.6\0me.so.1\0$ORIGIN/../me.libs:/opt/lib\0GLIBC_2.17\0GLIBC_2.2.5\0ME_1\0ME_2\0"
+    strings += LIBRARY + b"\0"
 
     def at(text: bytes) -> int:
         return strings.index(b"\0" + text) + 1
@@ -33,9 +32,14 @@ def made(*, wide: bool = True, order: str = "<", machine: int = 62) -> bytes:
     versions = struct.pack(order + "HHIII", 1, 2, at(b"libc"), 16, 0)
     versions += struct.pack(order + "IHHII", 0, 0, 2, at(b"GLIBC_2.17"), 16)
     versions += struct.pack(order + "IHHII", 0, 0, 3, at(b"GLIBC_2.2.5"), 0)
+    defined = needs + len(versions)
+    for number, text in enumerate([b"me.so.1", b"ME_1"] + [b"ME_2"] * (defines - 1)):
+        following = 28 if number < defines else 0
+        versions += struct.pack(order + "HHHHIIIII", 1, not number, number + 1, 1, 0, 20, following, at(text), 0)
     dynamic = needs + len(versions)
     entries = [(1, at(b"libc")), (1, at(b"libm")), (14, at(b"me.so")), (29, at(b"$ORIGIN")), (5, base + start)]
-    entries += [(0x6FFFFFFE, base + needs), (0x6FFFFFFF, 1), (0, 0), (1, at(b"me.so"))]
+    entries += [(0x6FFFFFFE, base + needs), (0x6FFFFFFF, 1)]
+    entries += [(0x6FFFFFFC, base + defined), (0x6FFFFFFD, defines + 1), (10, len(strings)), (0, 0), (1, at(b"me.so"))]
     table = b"".join(struct.pack(order + entry, *pair) for pair in entries)
     total = dynamic + len(table)
     parts = [
@@ -78,6 +82,7 @@ def test_what_a_library_needs(wide: bool, order: str, number: int, machine: str)
         soname="me.so.1",
         runpath=("$ORIGIN/../me.libs", "/opt/lib"),
         version_needed={"libc.so.6": ("GLIBC_2.17", "GLIBC_2.2.5")},
+        version_defined=("ME_1", "ME_2"),
     )
     assert parse_elf(data) == expected
     assert parse_elf(io.BytesIO(data)) == expected
@@ -114,6 +119,8 @@ def test_against_readelf() -> None:
         assert sorted(elf.version_needed) == sorted(re.findall(r"File: (\S+)", needs)), path
         names = [name for versions in elf.version_needed.values() for name in versions]
         assert sorted(names) == sorted(re.findall(r"Name: (\S+) ", needs)), path
+        definitions = done.stdout.partition("Version definition section")[2].partition("Version needs section")[0]
+        assert list(elf.version_defined) == re.findall(r"Flags: (?:none|WEAK) .*Name: (\S+)", definitions), path
         tried += 1
     assert tried > 5
 
@@ -130,9 +137,16 @@ def test_a_damaged_library(changes: list[tuple[int, int]], wide: bool) -> None:
         data[place % len(data)] = value
     elf = parse_elf(bytes(data))
     if elf is not None:
-        assert all(name.isprintable() for name in (*elf.needed, *elf.version_needed))
+        assert all(name.isprintable() for name in (*elf.needed, *elf.version_needed, *elf.version_defined))
 
 
-@given(st.integers(0, 600))
+def test_more_versions_than_any_library_has_make_it_a_damaged_one() -> None:
+    elf = parse_elf(made(defines=4000))
+    assert elf is not None
+    assert len(elf.version_defined) == 4000
+    assert parse_elf(made(defines=6000)) is None
+
+
+@given(st.integers(0, 800))
 def test_a_library_that_ends_early(size: int) -> None:
     parse_elf(made()[:size])

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 
 from envsync.errors import DisagreementError
-from envsync.gather import agree, wanted
+from envsync.gather import agree
+from envsync.image_tree import wanted
 from envsync.model import ImageSource, Skipped
 from tests.factory import LAYER, distribution, snapshot, source
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
+import re
 import shutil
+import struct
+import subprocess
 import sys
 from pathlib import Path, PurePosixPath
 
@@ -10,7 +14,7 @@ from hypothesis import strategies as st
 
 from envsync.elf import Elf
 from envsync.files import FileReadError, HostTree
-from envsync.loader import Libraries, is_libc
+from envsync.loader import Libraries, is_libc, parse_cache
 from tests.test_elf import made
 
 MACHINE = "x86_64"
@@ -109,9 +113,9 @@ def test_a_library_counts_where_it_is_for_the_machine_and_has_the_versions(root:
     root.put("/usr/lib/libother.so.1", made(machine=183))
     root.put("/usr/lib/libtext.so.1", "INPUT(libme.so.1)")
     assert root.has("libme.so.1")
-    assert root.has("libme.so.1", "GLIBC_2.17")
-    assert not root.has("libme.so.1", "GLIBC_2.1")
-    assert not root.has("libme.so.1", "GLIBC_2.17", "ME_2")
+    assert root.has("libme.so.1", "ME_2")
+    assert not root.has("libme.so.1", "ME_3")
+    assert not root.has("libme.so.1", "ME_1", "GLIBC_2.17")
     assert not any(map(root.has, ("libother.so.1", "libtext.so.1", "libnone.so.1")))
 
 
@@ -148,3 +152,191 @@ class _Conf(HostTree):
 def test_no_configuration_is_a_problem(data: bytes, soname: str) -> None:
     libraries = Libraries(_Conf(data), MACHINE)
     assert list(libraries.candidates(soname, ELF, PurePosixPath("/"))) == []
+
+
+# --- as the loader of this machine does it ----------------------------------------------------------------
+
+needs_gcc = pytest.mark.skipif(
+    sys.platform != "linux" or shutil.which("gcc") is None, reason="no gcc for Linux on this machine"
+)
+
+
+class Built:
+    """Programs and libraries that gcc makes in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def make(self, path: str, *needed: str, rpath: str = "", runpath: str = "", soname: str = "") -> PurePosixPath:
+        """A library, or the program ``main``."""
+        place = self.folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        source = self.folder / "main.c"
+        source.write_text("int main(void) { return 0; }\n")
+        shared = () if place.name == "main" else ("-shared", f"-Wl,-soname,{soname or place.name}")
+        tags = "--disable-new-dtags" if rpath else "--enable-new-dtags"
+        folders = ("-Xlinker", "-rpath", "-Xlinker", rpath or runpath) if rpath or runpath else ()
+        linked = [str(self.folder / one) for one in needed]
+        command = (
+            "gcc",
+            *shared,
+            str(source),
+            "-o",
+            str(place),
+            "-Wl,--no-as-needed",
+            f"-Wl,{tags}",
+            *linked,
+            *folders,
+        )
+        subprocess.run([*command, "-Wl,--allow-shlib-undefined"], check=True, timeout=60, capture_output=True)
+        return PurePosixPath(place)
+
+    def closure(self, path: PurePosixPath, *, first: str = "") -> dict[str, str | None]:
+        libraries = Libraries(HostTree(), os.uname().machine, first=first.split(":"))
+        root = libraries.open(path)
+        assert root is not None
+        return {name: str(one.real) if one else None for name, one in libraries.closure(root).items()}
+
+
+def ldd(path: PurePosixPath, first: str = "") -> dict[str, str | None]:
+    env = {**os.environ, "LC_ALL": "C", "LD_LIBRARY_PATH": first}
+    done = subprocess.run(["ldd", path], capture_output=True, text=True, check=True, timeout=60, env=env)
+    return parse_ldd(done.stdout)
+
+
+def parse_ldd(text: str) -> dict[str, str | None]:
+    """Paths without links, by name; what the kernel itself gives is left out."""
+    found: dict[str, str | None] = {}
+    for name, path in re.findall(r"^\s+(\S+)(?: => (not found|\S+))?(?: \(0x[0-9a-f]+\))?$", text, re.MULTILINE):
+        if not name.startswith("linux-vdso"):
+            found[name.rpartition("/")[2]] = None if path == "not found" else os.path.realpath(path or name)
+    return found
+
+
+@pytest.fixture
+def built(tmp_path: Path) -> Built:
+    return Built(tmp_path.resolve())
+
+
+@needs_gcc
+def test_rpath_is_inherited_and_runpath_is_not(built: Built) -> None:
+    built.make("deep/libdeep.so")
+    built.make("mid/libmid.so", "deep/libdeep.so")
+    by_rpath = built.make("rpath/main", "mid/libmid.so", rpath="$ORIGIN/../mid:${ORIGIN}/../deep")
+    by_runpath = built.make("runpath/main", "mid/libmid.so", runpath="$ORIGIN/../mid:$ORIGIN/../deep")
+    found = built.closure(by_rpath)
+    assert found["libdeep.so"] == str(built.folder / "deep/libdeep.so")
+    assert found == ldd(by_rpath)
+    found = built.closure(by_runpath)
+    assert found["libmid.so"] == str(built.folder / "mid/libmid.so")
+    assert found["libdeep.so"] is None
+    assert found == ldd(by_runpath)
+
+
+@needs_gcc
+def test_what_has_a_runpath_looks_in_no_rpath_but_what_it_loads_does(built: Built) -> None:
+    built.make("deep/libdeep.so")
+    built.make("deep/liblow.so")
+    built.make("mid/libmid.so", "deep/libdeep.so")
+    built.make("top/libtop.so", "mid/libmid.so", "deep/liblow.so", runpath="$ORIGIN/../mid")
+    main = built.make("main", "top/libtop.so", rpath="$ORIGIN/top:$ORIGIN/deep")
+    found = built.closure(main)
+    assert found == ldd(main)
+    assert found["liblow.so"] is None
+    assert found["libdeep.so"] == str(built.folder / "deep/libdeep.so")
+
+
+@needs_gcc
+def test_the_variable_counts_after_rpath_and_before_runpath(built: Built) -> None:
+    for folder in ("one", "two"):
+        built.make(f"{folder}/libx.so")
+    for kind, folder in (("rpath", "one"), ("runpath", "two")):
+        main = built.make(f"{kind}/main", "one/libx.so", **{kind: "$ORIGIN/../one"})
+        first = f"relative::{built.folder}/two"
+        found = built.closure(main, first=first)
+        assert found == ldd(main, first)
+        assert found["libx.so"] == str(built.folder / folder / "libx.so")
+
+
+@needs_gcc
+def test_what_is_for_another_machine_is_passed_over_and_what_is_no_library_is_an_end(built: Built) -> None:
+    built.make("two/libx.so")
+    built.make("two/liby.so")
+    main = built.make("main", "two/libx.so", "two/liby.so", runpath="$ORIGIN/one:$ORIGIN/two")
+    other = built.folder / "one"
+    other.mkdir()
+    (other / "libx.so").write_bytes(made(machine=183 if os.uname().machine == MACHINE else 62))
+    found = built.closure(main)
+    assert found == ldd(main)
+    assert found["libx.so"] == str(built.folder / "two/libx.so")
+    (other / "liby.so").write_text("INPUT(libx.so)\n")
+    assert built.closure(main)["liby.so"] is None
+
+
+@needs_gcc
+def test_needs_that_go_round_and_names_that_a_file_gives_itself(built: Built) -> None:
+    built.make("libb.so", soname="libnamed.so.1")
+    built.make("liba.so", "libb.so")
+    (built.folder / "libnamed.so.1").symlink_to("libb.so")
+    built.make("libb.so", "liba.so", soname="libnamed.so.1", runpath="$ORIGIN")
+    main = built.make("main", "liba.so", "libb.so", rpath="$ORIGIN")
+    assert built.closure(main) == ldd(main)
+
+
+def test_the_cache_of_this_machine() -> None:
+    tool = shutil.which("ldconfig", path="/sbin:/usr/sbin")
+    if sys.platform != "linux" or tool is None:
+        pytest.skip("no ldconfig on this machine")
+    printed = subprocess.run([tool, "-p"], capture_output=True, text=True, check=True, timeout=60).stdout
+    expected: dict[str, list[str]] = {}
+    for name, path in re.findall(r"^\t(\S+) \((?!.*hwcap).*\) => (\S+)$", printed, re.MULTILINE):
+        expected.setdefault(name, []).append(path)
+    found = parse_cache(Path("/etc/ld.so.cache").read_bytes())
+    assert {name: list(paths) for name, paths in found.items()} == expected
+
+
+def a_cache(*entries: tuple[str, str, int], before: bytes = b"") -> bytes:
+    """As ldconfig writes it; ``before``: the older format that some put in front."""
+    strings, table = b"", b""
+    start = 48 + 24 * len(entries)
+    for name, path, hwcap in entries:
+        at = start + len(strings)
+        strings += f"{name}\0{path}\0".encode()
+        table += struct.pack("<iIIIQ", 0x303, at, at + len(name) + 1, 0, hwcap)
+    return before + b"glibc-ld.so.cache1.1" + struct.pack("<IIB19x", len(entries), len(strings), 2) + table + strings
+
+
+def test_a_cache_counts_instead_of_the_folders_that_it_was_made_of(root: Root) -> None:
+    root.put("/etc/ld.so.conf", "/opt/lib\n")
+    for path in ("/opt/lib/libx.so.1", "/opt/lib/fast/libx.so.1", "/opt/lib/liby.so.1", "/lib/libz.so.1"):
+        root.put(path, made())
+    assert not root.has("libx.so.1")
+    entries = [("libx.so.1", "/opt/lib/fast/libx.so.1", 1 << 62), ("libx.so.1", "/opt/lib/libx.so.1", 0)]
+    root.put(
+        "/etc/ld.so.cache", a_cache(*entries, ("libgone.so.1", "/opt/lib/libgone.so.1", 0), before=b"ld.so-1.7.0\0")
+    )
+    assert parse_cache(a_cache(*entries)) == {"libx.so.1": ("/opt/lib/libx.so.1",)}
+    assert root.has("libx.so.1")
+    assert root.has("libz.so.1")
+    assert not root.has("liby.so.1")
+    assert not root.has("libgone.so.1")
+
+
+def test_musl_has_folders_of_its_own_and_answers_for_glibc(root: Root) -> None:
+    root.put("/lib/ld-musl-x86_64.so.1", made())
+    root.put("/usr/local/lib/libx.so.1", made())
+    root.put("/opt/lib/liby.so.1", made())
+    assert root.has("libx.so.1")
+    assert root.has("libm.so.6")
+    assert not root.has("libc.so.6", "GLIBC_9")
+    assert not root.has("liby.so.1")
+    root.put("/etc/ld-musl-x86_64.path", "/opt/lib\n")
+    assert root.has("liby.so.1")
+    assert not root.has("libx.so.1")
+
+
+@given(st.binary(max_size=200), st.integers(0, 2**32 - 1))
+def test_no_cache_is_a_problem(data: bytes, count: int) -> None:
+    parse_cache(data)
+    for paths in parse_cache(b"glibc-ld.so.cache1.1" + struct.pack("<II", count, 0) + data).values():
+        assert all(path.startswith("/") for path in paths)

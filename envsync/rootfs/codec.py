@@ -14,7 +14,7 @@ from envsync.rootfs.digests import FileDigests
 from envsync.rootfs.names import LayerNames, PackedNames
 from envsync.rootfs.scan import LayerContents
 
-SCANNER = f"4-{sys.byteorder}"
+SCANNER = f"5-{sys.byteorder}"
 """To be raised with every change of what a scan finds, or of this encoding. Arrays are in the machine's byte order."""
 
 
@@ -26,6 +26,7 @@ class _Stored(Struct, kw_only=True, array_like=True):
     hard_links: list[int]
     kept: dict[int, bytes]
     digests: tuple[bytes, bytes]
+    elves: dict[int, bytes]
     undecodable: list[bytes]
     skipped: list[Skipped]
     skipped_more: int
@@ -41,6 +42,7 @@ def encode(contents: LayerContents) -> bytes:
         hard_links=contents.hard_links,
         kept=contents.kept,
         digests=contents.digests.packed,
+        elves=contents.elves,
         undecodable=_as_bytes(contents.undecodable),
         skipped=contents.skipped,
         skipped_more=contents.skipped_more,
@@ -62,6 +64,7 @@ def decode(data: bytes, number: int) -> LayerContents | None:
             hard_links=stored.hard_links,
             kept=stored.kept,
             digests=FileDigests(*stored.digests),
+            elves=stored.elves,
             undecodable=_as_text(stored.undecodable),
             skipped=stored.skipped,
             skipped_more=stored.skipped_more,

@@ -43,6 +43,7 @@ def read_rootfs(
     *,
     condense: Condense = lambda _path, _size: None,
     hashed: Callable[[str], bool] = lambda _path: False,
+    native: Callable[[str], bool] = lambda _path: False,
     known: KnownLayers | None = None,
     on_progress: Callable[[LayerProgress], None] | None = None,
 ) -> Rootfs:
@@ -54,14 +55,15 @@ def read_rootfs(
             kept in memory as they stream past: at most 64 MiB a file and 80 MiB in all. Called from several threads.
         condense: may shorten what is kept. A file that is read from its layer again is whole.
         hashed: says of an absolute path whether the digest of its contents will be asked for, as ``wanted`` does.
-        known: layers that were scanned for the same ``wanted`` and ``hashed`` before; they are not read again.
+        native: says of an absolute path whether what it needs and defines will be asked for, if it is an ELF file.
+        known: layers that were scanned for the same choices before; they are not read again.
         on_progress: called as the bytes of the layers arrive, from several threads.
 
     Raises:
         CorruptImageError: a layer is damaged, truncated or has a wrong digest.
         ImageError: a layer is compressed in an unknown way, or has more files than any honest image.
     """
-    reading = _Reading(image, wanted, condense, hashed, known, on_progress)
+    reading = _Reading(image, wanted, condense, hashed, native, known, on_progress)
     layers = reading.layers()
     merged = merge(layers)
     rootfs = Rootfs(
@@ -70,6 +72,7 @@ def read_rootfs(
         fetch=reading.fetch,
         stream=reading.stream,
         digests=lambda number, offset: layers[number].digests.get(offset) if number >= 0 else None,
+        elves=lambda number, offset: layers[number].elves.get(offset) if number >= 0 else None,
         diff_ids=image.config.diff_ids,
         seekable=reading.seekable(),
     )
@@ -85,6 +88,7 @@ class _Reading:
         wanted: Callable[[str], bool],
         condense: Condense,
         hashed: Callable[[str], bool],
+        native: Callable[[str], bool],
         known: KnownLayers | None,
         on_progress: Callable[[LayerProgress], None] | None,
     ) -> None:
@@ -92,6 +96,7 @@ class _Reading:
         self._wanted = wanted
         self._condense = condense
         self._hashed = hashed
+        self._native = native
         self._known = known
         self._on_progress = on_progress
         self._budget = Budget()
@@ -131,7 +136,7 @@ class _Reading:
     def _recalled(self, layer: Layer, number: int) -> LayerContents:
         data = self._known.get(layer.diff_id) if self._known is not None else None
         found = decode(data, number) if data is not None else None
-        if found is None or not self._budget.take_contents(sum(map(len, found.kept.values()))):
+        if found is None or not self._budget.take_contents(_size(found)):
             return LayerContents(number=number)
         self._budget.take_names(found.names.grown(), where=str(layer))
         self._tell(layer, "known", layer.size)
@@ -144,8 +149,9 @@ class _Reading:
         with LayerStream(layer, hashers, stop=self._stop, on_bytes=watched) as stream:
             contents.plain = stream.compression == "none"
             chunks = stream.chunks()
+            choice = self._wanted, contents, self._budget, str(layer), self._condense, self._hashed, self._native
             try:
-                scan_layer(chunks, self._wanted, contents, self._budget, str(layer), self._condense, self._hashed)
+                scan_layer(chunks, *choice)
             except CorruptImageError:
                 # A wrong digest explains a malformed tar, and is raised here at the end of the stream.
                 for _ in chunks:
@@ -199,6 +205,10 @@ class _Reading:
                     take(entry.offset, reader.pieces(entry))
             for _ in chunks:
                 pass
+
+
+def _size(contents: LayerContents) -> int:
+    return sum(map(len, contents.kept.values())) + sum(map(len, contents.elves.values()))
 
 
 _PIECE = 1 << 20

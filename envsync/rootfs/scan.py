@@ -15,6 +15,7 @@ from envsync.files import READ_LIMIT
 from envsync.image.tar import StreamSource, TarEntry, TarReader
 from envsync.model import Skipped
 from envsync.rootfs.digests import FileDigests, digest_of_pieces
+from envsync.rootfs.elves import LARGEST, MOST, Passing
 from envsync.rootfs.names import LayerNames
 
 _WHITEOUT = ".wh."
@@ -29,9 +30,10 @@ _SKIPPED_LIMIT = 100
 """Records of one layer; a hostile one could have millions."""
 
 _DIGEST_COST = 40
+_ELF_COST = 200
 _LINK_COST = 150
 _WHITEOUT_COST = 400
-"""Bytes of memory that a digest, a link or a whiteout takes, without its path."""
+"""Bytes of memory that a digest, an ELF file beyond its record, a link or a whiteout takes, without its path."""
 
 
 class Budget:
@@ -84,6 +86,8 @@ class LayerContents:
     """Contents of wanted files, by offset."""
     digests: FileDigests = field(default_factory=FileDigests)
     """Of files that are hashed."""
+    elves: dict[int, bytes] = field(default_factory=dict)
+    """What ELF files need and define, by offset: see :mod:`envsync.rootfs.elves`."""
     undecodable: list[str] = field(default_factory=list)
     """Paths that are not UTF-8, or links whose target is not: they take part in the merging and are then left out."""
     plain: bool = False
@@ -132,6 +136,7 @@ def scan_layer(
     where: str,
     condense: Condense = lambda _path, _size: None,
     hashed: Callable[[str], bool] = lambda _path: False,
+    native: Callable[[str], bool] = lambda _path: False,
 ) -> None:
     """Fill ``contents`` from the tar stream of a layer, and drain it.
 
@@ -141,7 +146,7 @@ def scan_layer(
     """
     reader = TarReader(StreamSource(chunks), where=where)
     names = contents.names
-    take = _Taking(wanted, contents, budget, condense, hashed)
+    take = _Taking(wanted, contents, budget, condense, hashed, native)
     cost, since = 0, 0
     for name, entry in reader.entries():
         path = name[1:] if name[:2] == "./" else f"/{name}"
@@ -170,8 +175,8 @@ def scan_layer(
         if since == _COUNTED:
             budget.take_names(cost + names.grown(), where=where)
             cost = since = 0
-        if kind == "file" and take(path, entry, reader):
-            cost += _DIGEST_COST
+        if kind == "file":
+            cost += take(path, entry, reader)
     for _ in chunks:
         pass
     for path in contents.opaque:
@@ -193,15 +198,18 @@ class _Taking:
         budget: Budget,
         condense: Condense,
         hashed: Callable[[str], bool],
+        native: Callable[[str], bool],
     ) -> None:
         self._wanted = wanted
         self._contents = contents
         self._budget = budget
         self._condense = condense
         self._hashed = hashed
+        self._native = native
+        self._passing = Passing()
 
-    def __call__(self, path: str, entry: TarEntry, reader: TarReader) -> bool:
-        """Keep contents and digest of a file as far as they are wanted; returns whether there is a digest."""
+    def __call__(self, path: str, entry: TarEntry, reader: TarReader) -> int:
+        """Keep of a file what is wanted; returns bytes of memory beyond the contents."""
         data: bytes | None = None
         if self._wanted(path) and entry.size <= READ_LIMIT:
             condense = self._condense(path, entry.size)
@@ -209,12 +217,35 @@ class _Taking:
             if data is not None:
                 self._contents.kept[entry.offset] = data
             if condense is not None:
-                return False
-        if not self._hashed(path) or (data is None and entry.sparse is not None):
-            return False
-        pieces = reader.pieces(entry) if data is None else (memoryview(data),)
+                return 0
+        if data is None and entry.sparse is not None:
+            return 0
+        pieces = reader.pieces(entry) if data is None else iter((memoryview(data),))
+        if self._native(path) and entry.size <= LARGEST:
+            return self._look_into(path, entry, pieces)
+        if not self._hashed(path):
+            return 0
         self._contents.digests.add(entry.offset, digest_of_pieces(pieces, path, entry.size))
-        return True
+        return _DIGEST_COST
+
+    def _look_into(self, path: str, entry: TarEntry, pieces: Iterator[memoryview]) -> int:
+        """Keep what a library needs and defines; and its digest, which the same pieces give."""
+        elves = self._contents.elves
+        if len(elves) == MOST:
+            self._contents.skip(path, f"more than {MOST} libraries in a layer")
+        cost = 0
+        pieces = self._passing.watch(pieces, entry.size)
+        if self._hashed(path):
+            self._contents.digests.add(entry.offset, digest_of_pieces(pieces, path, entry.size))
+            cost = _DIGEST_COST
+        else:
+            for _ in pieces:
+                pass
+        record = self._passing.record() if len(elves) < MOST else None
+        if record is not None and self._budget.take_contents(len(record)):
+            elves[entry.offset] = record
+            cost += _ELF_COST
+        return cost
 
     def _data(
         self, reader: TarReader, entry: TarEntry, condense: Callable[[bytes], bytes | None] | None

@@ -7,10 +7,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 
+from envsync.elf import Elf
 from envsync.errors import CorruptImageError
 from envsync.files import READ_LIMIT, FileInfo, FileReadError
 from envsync.reference import Digest
 from envsync.rootfs.digests import digest_of_pieces
+from envsync.rootfs.elves import elf_of_record
 from envsync.rootfs.merge import Merged
 from envsync.rootfs.names import Node
 
@@ -42,7 +44,7 @@ _Files = dict[int, tuple[Node, list[str]]]
 
 
 class Rootfs:
-    """Implements :class:`envsync.files.SearchableTree` for an image. Usable until the image is closed."""
+    """Implements :class:`envsync.files.ImageTree` for an image. Usable until the image is closed."""
 
     def __init__(
         self,
@@ -52,6 +54,7 @@ class Rootfs:
         fetch: Fetch,
         stream: Stream,
         digests: Callable[[int, int], bytes | None],
+        elves: Callable[[int, int], bytes | None],
         diff_ids: tuple[Digest, ...],
         seekable: frozenset[int] = frozenset(),
     ) -> None:
@@ -63,6 +66,7 @@ class Rootfs:
             fetch: see :data:`Fetch`.
             stream: see :data:`Stream`.
             digests: of hashed files, by number of the layer and offset.
+            elves: records of ELF files, likewise: see :mod:`envsync.rootfs.elves`.
             diff_ids: of the layers.
             seekable: numbers of the layers of which any file is soon read.
         """
@@ -71,6 +75,8 @@ class Rootfs:
         self._fetch = fetch
         self._stream = stream
         self._digests = digests
+        self._elves = elves
+        self._parsed: dict[tuple[int, int], Elf | None] = {}
         self._diff_ids = diff_ids
         self._seekable = seekable
         self._rereads = 0
@@ -207,6 +213,17 @@ class Rootfs:
 
         self.extract(missing, hash_one)
         return found
+
+    def elf(self, path: PurePosixPath) -> Elf | None:
+        """See :meth:`envsync.files.ElfTree.elf`; of the files that were looked into as they streamed past."""
+        found = self._resolve(str(path))
+        if found is None or found[1].kind != "file":
+            return None
+        key = found[1].layer, found[1].offset
+        if key not in self._parsed:
+            record = self._elves(*key)
+            self._parsed[key] = elf_of_record(record) if record is not None else None
+        return self._parsed[key]
 
     def search(self, pattern: str) -> tuple[PurePosixPath, ...]:
         """See :meth:`envsync.files.SearchableTree.search`."""

@@ -24,7 +24,12 @@ def scanned(tar: bytes, number: int = 0) -> LayerContents:
 def rootfs(found: list[LayerContents], tars: list[bytes]) -> Rootfs:
     kept = {(each.number, offset): data for each in found for offset, data in each.kept.items()}
     ids = tuple(Digest(sha(tar)) for tar in tars)
-    nothing = {"fetch": lambda _, __: {}, "stream": lambda *_: None, "digests": lambda *_: None}
+    nothing = {
+        "fetch": lambda _, __: {},
+        "stream": lambda *_: None,
+        "digests": lambda *_: None,
+        "elves": lambda *_: None,
+    }
     return Rootfs(merge(found), kept=kept, diff_ids=ids, **nothing)
 
 
@@ -42,15 +47,17 @@ def test_what_was_kept_is_what_was_scanned(made: list[dict[str, Step]]) -> None:
 def test_names_that_no_text_can_hold() -> None:
     tar = tar_layer({"caf\udce9": b"1", "a/b\n": b"2", "l": Link("\udcff"), "d/": Folder(), ".wh.x\udce9": b""})
     fresh = scanned(tar)
+    fresh.elves[512] = b"record"
     recalled = decode(encode(fresh), 3)
     assert recalled is not None
     assert (recalled.number, recalled.complete) == (3, True)
     assert recalled.names.pack() == fresh.names.pack()
-    assert (recalled.whiteouts, recalled.undecodable, recalled.kept, recalled.digests) == (
+    assert (recalled.whiteouts, recalled.undecodable, recalled.kept, recalled.digests, recalled.elves) == (
         fresh.whiteouts,
         fresh.undecodable,
         fresh.kept,
         fresh.digests,
+        fresh.elves,
     )
 
 

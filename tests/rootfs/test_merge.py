@@ -116,7 +116,7 @@ def read(tars: list[bytes]) -> Rootfs:
         raise AssertionError((number, nodes))
 
     ids = tuple(Digest(sha(tar)) for tar in tars)
-    return Rootfs(merge(found), kept=kept, fetch=never, stream=never, digests=never, diff_ids=ids)
+    return Rootfs(merge(found), kept=kept, fetch=never, stream=never, digests=never, elves=never, diff_ids=ids)
 
 
 def as_model(rootfs: Rootfs, folder: str = "") -> Model:

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from envsync.elf import parse_elf
 from envsync.errors import CorruptImageError, ImageError
 from envsync.files import FileReadError
 from envsync.image.archive import open_archive
@@ -40,6 +41,7 @@ from tests.image.layers import (
     write_archive,
     write_folder,
 )
+from tests.test_elf import made
 
 
 def everything(_: str) -> bool:
@@ -62,6 +64,7 @@ def read(tmp_path: Path) -> Iterator[Read]:
         *layers: dict[str, Item] | bytes,
         wanted: Callable[[str], bool] = everything,
         hashed: Callable[[str], bool] = nothing,
+        native: Callable[[str], bool] = nothing,
         compression: str = "none",
         on_progress: Callable[[LayerProgress], None] | None = None,
     ) -> Rootfs:
@@ -70,7 +73,7 @@ def read(tmp_path: Path) -> Iterator[Read]:
         )
         path = write_archive(tmp_path / "a.tar", docker_old((made, None), shared_links=False))
         images.append(open_archive(ArchiveFile(format="docker-archive", path=path), None))
-        return read_rootfs(images[-1], wanted, hashed=hashed, on_progress=on_progress)
+        return read_rootfs(images[-1], wanted, hashed=hashed, native=native, on_progress=on_progress)
 
     yield read_layers
     for image in images:
@@ -717,3 +720,75 @@ def test_digests_are_the_same_whether_taken_on_the_way_or_later(
     found = rootfs.digests([*FILES, "/opt/bin/tool", "/opt/lib/gone.py", "/opt"])
     expected = {**FILES, "/opt/bin/tool": b"#!python\nprint()\n"}
     assert found == {place: hashlib.sha256(data).digest() for place, data in expected.items()}
+
+
+# --- ELF files ------------------------------------------------------------------------------------------
+
+
+def is_library(text: str) -> bool:
+    return ".so" in text
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("hashed", [everything, nothing])
+@pytest.mark.parametrize("wanted", [everything, nothing])
+def test_what_elf_files_need_is_learnt_on_the_way(
+    read: Read, compression: str, hashed: Callable[[str], bool], wanted: Callable[[str], bool]
+) -> None:
+    lower = {"lib/a.so": made(), "lib/b.so": made(machine=183), "lib/c.so": made(), "lib/me": made()}
+    upper = {
+        "lib/b.so": made(machine=22, order=">"),
+        "lib/c.so": b"INPUT(a.so)",
+        "lib/d.so.1": Link("a.so"),
+        "lib/e.so": made()[:300],
+        "opt/f.so": Link("../lib/b.so", hard=False),
+        "lib/empty.so": b"",
+    }
+    rootfs = read(lower, upper, wanted=wanted, hashed=hashed, native=is_library, compression=compression)
+    assert rootfs.elf(path("/lib/a.so")) == parse_elf(made())
+    assert rootfs.elf(path("/lib/d.so.1")) == parse_elf(made())
+    assert rootfs.elf(path("/opt/f.so")) == parse_elf(made(machine=22, order=">"))
+    for none in ("lib/c.so", "lib/e.so", "lib/empty.so", "lib/me", "lib/gone.so", "lib"):
+        assert rootfs.elf(path(f"/{none}")) is None
+    assert rootfs.digests(["/lib/a.so"]) == {"/lib/a.so": hashlib.sha256(made()).digest()}
+
+
+def test_a_hard_link_is_the_elf_file_that_it_leads_to(read: Read) -> None:
+    rootfs = read({"a.so": made()}, {"b.so": Link("a.so", hard=True)}, native=is_library)
+    assert rootfs.elf(path("/b.so")) == parse_elf(made())
+
+
+@pytest.mark.parametrize("size", [3 << 20, 17 << 20])
+def test_a_large_elf_file(size: int) -> None:
+    from envsync.rootfs.elves import Passing, elf_of_record
+
+    data = memoryview(made() + bytes(size))
+    passing = Passing()
+    for _ in range(2):
+        passed = [
+            bytes(piece) for piece in passing.watch((data[at : at + 70_000] for at in range(0, size, 70_000)), size)
+        ]
+        assert b"".join(passed) == data[: sum(map(len, passed))]
+        record = passing.record()
+        assert record is not None
+        assert elf_of_record(record) == parse_elf(made())
+    assert elf_of_record(b"") is elf_of_record(b"\x81") is None
+
+
+def test_what_elf_files_need_counts_as_contents() -> None:
+    from envsync.rootfs.scan import Budget, LayerContents, scan_layer
+
+    found = LayerContents(number=0)
+    layer = tar_layer({f"{number}.so": made() for number in range(3)})
+    room = 2 * len(passed(made()))
+    scan_layer(iter([memoryview(layer)]), nothing, found, Budget(contents=room), "layer", native=everything)
+    assert len(found.elves) == 2
+
+
+def passed(data: bytes) -> bytes:
+    from envsync.rootfs.elves import Passing
+
+    passing = Passing()
+    for _ in passing.watch(iter([memoryview(data)]), len(data)):
+        pass
+    return passing.record() or b""

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from msgspec import Struct
 
 from envsync.errors import InterpreterNotFoundError
-from envsync.files import SearchableTree
+from envsync.files import ImageTree
 
 Extract = Callable[[Sequence[PurePosixPath], Callable[[PurePosixPath, BinaryIO], None]], None]
 """Reads files of an image in one pass: calls back with each path and its bytes."""
@@ -21,7 +21,7 @@ Extract = Callable[[Sequence[PurePosixPath], Callable[[PurePosixPath, BinaryIO],
 class ImageFiles(Struct, frozen=True, kw_only=True):
     """The files of an image that is open."""
 
-    tree: SearchableTree
+    tree: ImageTree
     extract: Extract
 
 

@@ -17,8 +17,9 @@ from uv import find_uv_bin
 from envsync.build.python.from_image import Machine, from_image, refuse
 from envsync.build.python.source import ImageFiles, NotProvidedError
 from envsync.elf import parse_elf
-from envsync.gather import read_snapshot, wanted
+from envsync.gather import read_snapshot
 from envsync.image.archive import open_archive
+from envsync.image_tree import wanted
 from envsync.model import ImageSource, Libc, Snapshot
 from envsync.reference import ArchiveFile, Platform, parse_reference
 from envsync.rootfs import read_rootfs

@@ -1,0 +1,107 @@
+"""Whose a shared object is: a distribution's, Python's, of the conda prefix, or not the environment's."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterator
+from pathlib import PurePosixPath
+
+from envsync.catalog.distribution_files import LIMIT, RECORD_LIMIT
+from envsync.files import FileReadError, FileTree
+from envsync.model import Distribution, Interpreter
+from envsync.names import normalized
+from envsync.record import RecordError, parse_record
+
+PYTHON = "Python"
+"""Stands for the interpreter and its own extension modules."""
+
+_SITES = frozenset({"site-packages", "dist-packages"})
+
+
+class Owners:
+    """Tells of a path whether it belongs to an environment, and to what of it."""
+
+    def __init__(self, tree: FileTree, interpreter: Interpreter, *, system: Collection[PurePosixPath]) -> None:
+        """``system``: folders of the loader; what holds one of them is no folder of the environment."""
+        self._tree = tree
+        self._python: set[str] = set()
+        self._sites: set[str] = set()
+        self._beside = self._conda_prefix(interpreter)
+        outside = {str(above) for folder in system for above in (folder, *folder.parents)}
+        for entry in interpreter.sys_path:
+            found = tree.stat(entry)
+            if found is not None and found.kind == "directory" and str(found.path) not in outside:
+                standard = entry.name == "lib-dynload" or tree.stat(found.path / "os.py") is not None
+                (self._python if standard else self._sites).add(str(found.path))
+        self._files: dict[str, str] = {}
+        self._tops: dict[str, str] = {}
+        for distribution in interpreter.distributions:
+            if distribution.shadowed_by is None:
+                self._learn(distribution)
+
+    def _conda_prefix(self, interpreter: Interpreter) -> str | None:
+        prefix = self._tree.stat(interpreter.prefix) if interpreter.prefix is not None else None
+        if prefix is None or self._tree.stat(prefix.path / "conda-meta") is None:
+            return None
+        return f"{prefix.path}/"
+
+    def _learn(self, distribution: Distribution) -> None:
+        """Files that it lists, and names of its folders where it lists none."""
+        if distribution.metadata is None or distribution.location is None:
+            return
+        name, info = distribution.name, distribution.metadata
+        listed = [*self._recorded(info), *self._installed(info)]
+        for path in listed:
+            self._files.setdefault(path, name)
+        found = self._tree.stat(distribution.location)
+        if not listed and found is not None:
+            tops = [normalized(name).replace("-", "_"), name, *self._text(info / "top_level.txt").split()]
+            for top in tops:
+                self._tops.setdefault(f"{found.path}/{top}", name)
+
+    def _recorded(self, info: PurePosixPath) -> Iterator[str]:
+        lines = self._text(info / "RECORD", RECORD_LIMIT).splitlines()
+        try:
+            entries = parse_record("\n".join(line for line in lines if ".so" in line))
+        except RecordError:
+            return
+        for entry in entries:
+            yield self._absolute(info.parent, entry.path)
+
+    def _installed(self, info: PurePosixPath) -> Iterator[str]:
+        for line in self._text(info / "installed-files.txt", RECORD_LIMIT).splitlines():
+            if ".so" in line:
+                yield self._absolute(info, line)
+
+    def _absolute(self, base: PurePosixPath, path: str) -> str:
+        found = self._tree.stat(base)
+        return posixpath.normpath(posixpath.join(str(found.path if found is not None else base), path))
+
+    def _text(self, path: PurePosixPath, limit: int = LIMIT) -> str:
+        try:
+            return self._tree.read(path, limit=limit).decode("utf-8", "surrogateescape")
+        except FileReadError:
+            return ""
+
+    def owner(self, path: PurePosixPath) -> str | None:
+        """The distribution, or :data:`PYTHON`; ``None``: it is not of the environment."""
+        text = str(path)
+        name = self._files.get(text)
+        folder, inner = posixpath.dirname(text), [posixpath.basename(text)]
+        while name is None and folder not in ("", "/"):
+            if folder in self._sites:
+                return self._by_top(folder, inner[-1])
+            if folder in self._python:
+                return PYTHON if _SITES.isdisjoint(inner) else None
+            folder, _, last = folder.rpartition("/")
+            inner.append(last)
+        return name
+
+    def _by_top(self, folder: str, top: str) -> str:
+        """Of a file that no distribution lists: by the folder that it is in, or its own name."""
+        stem = top.removesuffix(".libs").partition(".")[0]
+        return self._tops.get(f"{folder}/{top}") or self._tops.get(f"{folder}/{stem}") or stem or top
+
+    def is_beside(self, path: PurePosixPath) -> bool:
+        """Whether a file is none of a distribution, but of the prefix that a conda environment consists of."""
+        return self._beside is not None and str(path).startswith(self._beside)

@@ -1,0 +1,242 @@
+"""What the shared objects of an environment need of the operating system, as the image's loader finds it.
+
+The rules of the loader are in :mod:`envsync.loader`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from pathlib import PurePosixPath
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from envsync.catalog.elf_owners import PYTHON, Owners
+from envsync.elf import Elf
+from envsync.files import ElfTree, HostTree, ImageTree
+from envsync.loader import Libraries, Loaded
+from envsync.model import Interpreter, NeededBy, NeededLibrary, Needs, Skipped
+
+PATTERNS: tuple[str, ...] = (r"/etc/ld\.so\.(?:cache|conf)", r"/etc/ld\.so\.conf\.d/[^/]+", r"/etc/ld-musl-[^/]+\.path")
+"""For :func:`re.fullmatch` on absolute paths: what tells where the loader looks."""
+
+_LIBRARY = r".*\.so(?:\.[0-9A-Za-z._-]+)?"
+_IS_LIBRARY = re.compile(_LIBRARY, re.DOTALL).fullmatch
+_IS_PYTHON = re.compile(r"python[0-9.]*[a-z]*").fullmatch
+_LIBPYTHON = re.compile(r"libpython[23][0-9.]*[a-z]*\.so(?:\.[0-9.]+)?").fullmatch
+_EXTENSION = re.compile(r".*\.(?:cpython-[0-9]+[a-z]*-[^.]*|abi3)\.so").fullmatch
+_NEEDS = 20_000
+"""Pairs of a library and who needs it. An honest environment of a thousand distributions has some thousands."""
+_NAMES = 2_000
+_STEPS = 1_000_000
+"""Names that are followed, again and again where another file needs them."""
+_VERSIONS = 500
+_LONGEST = 300
+
+OsOwners = Callable[[Collection[PurePosixPath]], Mapping[PurePosixPath, str]]
+"""The OS packages that own files, by real path; files of none are left out."""
+
+
+def is_native(path: str) -> bool:
+    """Whether the file at an absolute path is a shared library or a Python, by its name."""
+    at = path.rfind("/") + 1
+    if path.find(".so", at) >= 0:
+        return _IS_LIBRARY(path, at) is not None
+    return path.startswith("python", at) and path.endswith("/bin/", 0, at) and _IS_PYTHON(path, at) is not None
+
+
+def find_needs(
+    tree: ImageTree, interpreter: Interpreter, env: Mapping[str, str], machine: str, owners: OsOwners
+) -> tuple[int, tuple[NeededLibrary, ...], tuple[Skipped, ...]]:
+    """Which libraries the files of an environment need that are not part of it.
+
+    Args:
+        tree: the image's files.
+        interpreter: the environment.
+        env: of the image's config.
+        machine: as ``uname -m`` spells it.
+        owners: see :data:`OsOwners`.
+
+    Returns:
+        The number of ELF files that were looked at, the libraries by soname, and what could not be looked at.
+    """
+    search = _Search(tree, interpreter, libraries_of(tree, env, machine))
+    return search.objects(), *search.libraries(owners)
+
+
+def libraries_of(tree: ElfTree, env: Mapping[str, str], machine: str) -> Libraries:
+    """The libraries that a process with these variables finds."""
+    return Libraries(tree, machine, first=re.split("[:;]", env.get("LD_LIBRARY_PATH", "")))
+
+
+def closure(
+    tree: ElfTree, path: PurePosixPath, env: Mapping[str, str] | None = None
+) -> dict[str, PurePosixPath | None]:
+    """All that loading one ELF file brings, as ldd(1) lists it: real paths by soname, ``None`` where none is found."""
+    elf = tree.elf(path)
+    if elf is None:
+        return {}
+    libraries = libraries_of(tree, env or {}, elf.machine)
+    root = libraries.open(path)
+    found = libraries.closure(root) if root is not None else {}
+    return {soname: one.real if one is not None else None for soname, one in found.items()}
+
+
+def ask_host(
+    needs: Needs, python: PurePosixPath, tree: HostTree, machine: str, owners: OsOwners
+) -> tuple[NeededLibrary, ...] | None:
+    """The same libraries asked of this machine; ``None`` where it is no Linux, and cannot be asked.
+
+    Args:
+        needs: of an image.
+        python: the interpreter of the local environment.
+        tree: this machine's files.
+        machine: this one, as ``uname -m`` spells it.
+        owners: see :data:`OsOwners`.
+    """
+    if sys.platform != "linux":
+        return None
+    libraries = libraries_of(tree, {}, machine)
+    program = libraries.open(python)
+    nothing = Elf(bits=64, endianness="little", machine=machine)
+    asking = Loaded(path=python, real=python, elf=nothing, rpath=program.rpath if program is not None else ())
+    found = {one.soname: libraries.find(one.soname, asking) for one in needs.libraries}
+    return _described(libraries, found, {one.soname: one.needed_by for one in needs.libraries}, owners)
+
+
+class _Asked(Struct):
+    """By whom one library is needed."""
+
+    versions: dict[str, set[str]]
+    """By the name of the distribution."""
+    files: dict[str, PurePosixPath]
+    """The first of its files, likewise."""
+
+
+class _Search:
+    def __init__(self, tree: ImageTree, interpreter: Interpreter, libraries: Libraries) -> None:
+        self._tree = tree
+        self._libraries = libraries
+        self._owners = Owners(tree, interpreter, system=libraries.folders)
+        self._program = self._open_program(interpreter)
+        self._started = libraries.closure(self._program) if self._program is not None else {}
+        self._asked: dict[str, _Asked] = {}
+        self._found: dict[str, Loaded | None] = {}
+        self._own: set[str] = set()
+        self._seen: set[tuple[PurePosixPath, tuple[str, ...], str]] = set()
+        self._skipped: list[Skipped] = []
+        self._pairs, self._steps = _NEEDS, _STEPS
+
+    def _open_program(self, interpreter: Interpreter) -> Loaded | None:
+        found = self._tree.stat(interpreter.executable) if interpreter.executable is not None else None
+        return self._libraries.open(found.path) if found is not None else None
+
+    def objects(self) -> int:
+        """Follow what is needed from all files of the environment; returns how many there are."""
+        waiting = deque(self._roots())
+        self._own = {one.elf.soname or one.path.name for one, _ in waiting} | {one.path.name for one, _ in waiting}
+        while waiting:
+            one, name = waiting.popleft()
+            if (one.real, one.rpath, name) in self._seen:
+                continue
+            self._seen.add((one.real, one.rpath, name))
+            waiting.extend(self._follow(one, name))
+        return len({real for real, _, _ in self._seen})
+
+    def _roots(self) -> Iterator[tuple[Loaded, str]]:
+        """The interpreter, and all libraries in the folders of the environment; names of a file but once."""
+        if self._program is not None:
+            yield self._program, PYTHON
+        known: set[PurePosixPath] = set()
+        for path in self._tree.search(_LIBRARY):
+            name = self._owners.owner(path)
+            found = self._tree.stat(path) if name is not None else None
+            if name is None or found is None or found.kind != "file" or found.path in known:
+                continue
+            known.add(found.path)
+            one = self._libraries.open(path, self._program)
+            if one is not None:
+                yield one, name
+            elif _EXTENSION(path.name):
+                self._skip(path)
+
+    def _skip(self, path: PurePosixPath) -> None:
+        elf = self._tree.elf(path)
+        what = f"for {elf.machine}, not for the image's machine" if elf is not None else "no ELF file, or a damaged one"
+        self._skipped.append(Skipped(subject="extension module", place=str(path), reason=what))
+
+    def _follow(self, one: Loaded, name: str) -> Iterator[tuple[Loaded, str]]:
+        """Note what a file needs of the system; yields what it needs of the environment."""
+        self._steps -= len(one.elf.needed)
+        for soname in one.elf.needed if self._steps >= 0 else ():
+            found = self._started.get(soname) or self._libraries.find(soname, one)
+            if found is None and soname in self._own:
+                continue  # by then, what the distribution itself has loaded
+            owner = self._owner(found) if found is not None else None
+            if found is not None and (owner is not None or _LIBPYTHON(soname)):
+                yield found, owner or PYTHON
+            elif found is not None and self._owners.is_beside(found.real):
+                yield found, name
+            else:
+                self._note(soname, found, one, name)
+
+    def _owner(self, found: Loaded) -> str | None:
+        """By its real path; or by that of the link, where installers link to a cache."""
+        return self._owners.owner(found.real) or self._owners.owner(_plain(found))
+
+    def _note(self, soname: str, found: Loaded | None, one: Loaded, name: str) -> None:
+        asked = self._asked.get(soname)
+        if asked is None or name not in asked.versions:
+            self._pairs -= 1 if len(self._asked) < _NAMES and len(soname) <= _LONGEST else _NEEDS
+            if self._pairs < 0:
+                return
+        asked = self._asked.setdefault(soname, _Asked({}, {}))
+        versions = asked.versions.setdefault(name, set())
+        versions.update(one.elf.version_needed.get(soname, ())[: _VERSIONS - len(versions)])
+        asked.files[name] = min(_plain(one), asked.files.get(name, _plain(one)))
+        self._found[soname] = self._found.get(soname) or found
+
+    def libraries(self, owners: OsOwners) -> tuple[tuple[NeededLibrary, ...], tuple[Skipped, ...]]:
+        """What was noted by then."""
+        if min(self._pairs, self._steps) < 0:
+            reason = "more that are needed than any honest environment does: the others are left out"
+            self._skipped.append(Skipped(subject="shared libraries", place="/", reason=reason))
+        needed_by = {
+            soname: tuple(
+                NeededBy(name=name, versions=tuple(sorted(asked.versions[name])), file=asked.files[name])
+                for name in sorted(asked.versions)
+            )
+            for soname, asked in self._asked.items()
+        }
+        return _described(self._libraries, self._found, needed_by, owners), tuple(self._skipped)
+
+
+def _plain(found: Loaded) -> PurePosixPath:
+    """As it was found, unless the way there goes up and down."""
+    return found.real if ".." in found.path.parts else found.path
+
+
+def _described(
+    libraries: Libraries,
+    found: Mapping[str, Loaded | None],
+    needed_by: Mapping[str, tuple[NeededBy, ...]],
+    owners: OsOwners,
+) -> tuple[NeededLibrary, ...]:
+    packages = owners({one.real for one in found.values() if one is not None})
+    described: list[NeededLibrary] = []
+    for soname, one in sorted(found.items()):
+        library = NeededLibrary(soname=soname, needed_by=needed_by[soname])
+        if one is not None:
+            versions: Iterable[str] = (version for by in needed_by[soname] for version in by.versions)
+            library = replace(
+                library,
+                path=one.real,
+                package=packages.get(one.real),
+                lacking=libraries.lacking(soname, one, versions),
+                broken=tuple(sorted(name for name, its in libraries.closure(one).items() if its is None)),
+            )
+        described.append(library)
+    return tuple(described)
