@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
-from functools import partial
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from envsync.catalog import conda, distributions, interpreters, libc, native, os_packages, os_release
+from envsync.catalog import conda, distributions, interpreters, libc, os_packages, os_release
 from envsync.catalog.bounds import Allowance
-from envsync.catalog.owners import find_owners
+from envsync.catalog.needs import find_needs
 from envsync.errors import DisagreementError
 from envsync.exact.artifacts import Artifacts, with_artifacts
 from envsync.exact.complete import complete
@@ -25,8 +24,8 @@ from envsync.model import (
     Distribution,
     ImageSource,
     Interpreter,
-    Needs,
     OperatingSystem,
+    OsPackage,
     Skipped,
     Snapshot,
 )
@@ -94,17 +93,10 @@ def read_snapshot(
         skipped += unread
     environments, marked, doubts = conda.find_conda(tree, conda.find_prefixes(tree), described)
     packages, unread = os_packages.find(tree)
-    needs, unseen = _needs(tree, marked[0], env, machine)
+    needs, unseen = find_needs(tree, marked[0], system, env, machine)
     snapshot = _snapshot(source, config, system, marked, environments, packages, (*skipped, *doubts, *unread, *unseen))
     completed = complete(msgspec.structs.replace(snapshot, needs=needs), tree)
     return with_artifacts(completed, tree, artifacts) if artifacts is not None else completed.snapshot
-
-
-def _needs(
-    tree: Rootfs, python: Interpreter, env: Mapping[str, str], machine: str
-) -> tuple[Needs, tuple[Skipped, ...]]:
-    objects, libraries, skipped = native.find_needs(tree, python, env, machine, partial(find_owners, tree))
-    return Needs(objects=objects, libraries=libraries), skipped
 
 
 def run_snapshot(answer: Answer, config: ConfigFile, source: ImageSource) -> Snapshot:
@@ -199,7 +191,10 @@ def agree(ran: Snapshot, read: Snapshot) -> Snapshot:
     Raises:
         DisagreementError: lists the differences.
     """
-    sides = [_comparable(ran), _comparable(without_layers(read))]
+    read_too = without_layers(read)
+    if ran.os_packages is None:  # the container has no tool that could say it
+        read_too = msgspec.structs.replace(read_too, os_packages=None)
+    sides = [_comparable(ran), _comparable(read_too)]
     found = list(_differences("", *sides))
     if found:
         shown = "\n".join(f"  {line}" for line in found[:_SHOWN_DIFFERENCES])
@@ -232,8 +227,13 @@ def with_files(ran: Snapshot, read: Snapshot) -> Snapshot:
         distributions=tuple(map(joined, ran.python.distributions)),
         standard_library=read.python.standard_library,
     )
-    skipped = _unique((*ran.skipped, *read.skipped))
-    return msgspec.structs.replace(ran, interpreters=(python, *ran.interpreters[1:]), needs=read.needs, skipped=skipped)
+    return msgspec.structs.replace(
+        ran,
+        interpreters=(python, *ran.interpreters[1:]),
+        os_packages=os_packages.with_reasons(ran.os_packages, read.os_packages),
+        needs=read.needs,
+        skipped=_unique((*ran.skipped, *read.skipped)),
+    )
 
 
 def _comparable(snapshot: Snapshot) -> Any:
@@ -246,6 +246,8 @@ def _comparable(snapshot: Snapshot) -> Any:
     for one in plain["conda"]:
         one["packages"] = {package["name"]: package for package in one.get("packages", ())}
     plain["conda"] = {str(one.get("prefix")): one for one in plain["conda"]}
+    for one in plain.get("os_packages") or ():
+        one.pop("explicit", None)
     plain["os_packages"] = {f"{p['name']}:{p['architecture']}": p for p in plain.get("os_packages") or ()}
     plain.pop("skipped", None)
     plain.pop("needs", None)

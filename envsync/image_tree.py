@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from envsync.catalog import conda, distributions, interpreters, libc, native, os_packages, os_release, owners
+from envsync.catalog import conda, distributions, interpreters, libc, native, os_packages, os_release, owners, resources
 
 if TYPE_CHECKING:
     from envsync.cache import Cache
@@ -86,7 +86,7 @@ _OF_THE_SYSTEM = (
 @cache
 def wanted() -> Wanted:
     """What all catalogs together read."""
-    catalogs = (conda, distributions, interpreters, libc, native, os_packages, os_release, owners)
+    catalogs = (conda, distributions, interpreters, libc, native, os_packages, os_release, owners, resources)
     return Wanted(dict.fromkeys(pattern for catalog in catalogs for pattern in catalog.PATTERNS))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from msgspec.structs import replace
 
 from envsync.catalog import conda, distributions, interpreters, libc, os_packages, os_release
+from envsync.catalog.needs import ask_machine
 from envsync.errors import NoPythonError
 from envsync.files import HostTree
 from envsync.host import virtual_packages
@@ -80,6 +81,9 @@ def describe(
         conda=environments,
         virtual_packages=virtual_packages() if with_virtual_packages else (),
         os_packages=packages,
+        needs=ask_machine(needs_of.needs, python, system, variables, machine)
+        if needs_of is not None and needs_of.needs is not None
+        else None,
         skipped=(*doubts, *unread, *unclear, *skipped),
     )
 

@@ -6,6 +6,7 @@ Distroless images keep one stanza a file, without ``Status``, in ``/var/lib/dpkg
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 
 from envsync.catalog.bounds import Notes
 from envsync.catalog.stanzas import stanzas
@@ -14,7 +15,9 @@ from envsync.redaction import printable
 
 STATUS = "/var/lib/dpkg/status"
 STATUS_FOLDER = "/var/lib/dpkg/status.d"
-PATTERNS: tuple[str, ...] = (r"/var/lib/dpkg/status", r"/var/lib/dpkg/status\.d/[^/]+")
+EXTENDED_STATES = "/var/lib/apt/extended_states"
+"""Where apt keeps which packages only others asked for."""
+PATTERNS: tuple[str, ...] = (r"/var/lib/dpkg/status", r"/var/lib/dpkg/status\.d/[^/]+", EXTENDED_STATES)
 
 IN_PLACE = frozenset({"installed", "triggers-pending", "triggers-awaited", "half-configured", "unpacked"})
 """States in which all files of a package are there; what ``dpkg-query`` shows as ``${db:Status-Status}``."""
@@ -22,15 +25,33 @@ IN_PLACE = frozenset({"installed", "triggers-pending", "triggers-awaited", "half
 _STATES = IN_PLACE | {"not-installed", "config-files", "half-installed"}
 # Values are stripped afterwards: a pattern that does it takes quadratic time on a line of blanks.
 _FIELD = re.compile(rb"^(package|status|version|architecture|source)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
+_AUTOMATIC = re.compile(rb"^(package|architecture|auto-installed)[ \t]*:(.*)$", re.IGNORECASE | re.MULTILINE)
 _WORD = re.compile(r"[!-~]+")
 
 
-def parse_status(data: bytes, place: str = STATUS) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
+Automatic = Set[tuple[str, str]]
+"""Names and architectures of packages that only others asked for; a package for all has any."""
+
+
+def parse_extended_states(data: bytes) -> Automatic:
+    """Read which packages apt installed for others."""
+    found = set[tuple[str, str]]()
+    for fields in stanzas(data, _AUTOMATIC, Notes("OS packages", EXTENDED_STATES)):
+        if fields.get("auto-installed") == "1":
+            name = fields.get("package", "")
+            found |= {(name, fields.get("architecture", "")), (name, "all")}
+    return found
+
+
+def parse_status(
+    data: bytes, place: str = STATUS, automatic: Automatic | None = None
+) -> tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]:
     """Read installed packages, sorted, and what is damaged; no ``Status`` means installed.
 
     Args:
         data: of ``/var/lib/dpkg/status``, or of a file of ``status.d``.
         place: that file's path, for messages.
+        automatic: see :func:`parse_extended_states`; ``None``: apt does not say.
     """
     packages: set[tuple[str, str, str, str]] = set()
     notes = Notes("OS packages", place)
@@ -43,7 +64,14 @@ def parse_status(data: bytes, place: str = STATUS) -> tuple[tuple[OsPackage, ...
             source = fields.get("source", "").partition("(")[0].strip()
             packages.add((name, fields["architecture"], fields["version"], source or name))
     found = (
-        OsPackage(manager="dpkg", name=name, version=version, architecture=architecture, source=source)
+        OsPackage(
+            manager="dpkg",
+            name=name,
+            version=version,
+            architecture=architecture,
+            source=source,
+            explicit=None if automatic is None else (name, architecture) not in automatic,
+        )
         for name, architecture, version, source in sorted(packages)
     )
     return tuple(found), notes.all()

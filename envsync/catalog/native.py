@@ -101,10 +101,14 @@ def ask_host(
         return None
     libraries = libraries_of(tree, {}, machine)
     program = libraries.open(python)
-    nothing = Elf(bits=64, endianness="little", machine=machine)
-    asking = Loaded(path=python, real=python, elf=nothing, rpath=program.rpath if program is not None else ())
+    asking = nobody(machine, at=python, rpath=program.rpath if program is not None else ())
     found = {one.soname: libraries.find(one.soname, asking) for one in needs.libraries}
     return _described(libraries, found, {one.soname: one.needed_by for one in needs.libraries}, owners)
+
+
+def nobody(machine: str, *, at: PurePosixPath = PurePosixPath("/"), rpath: tuple[str, ...] = ()) -> Loaded:
+    """Who asks for a library that no ELF file names."""
+    return Loaded(path=at, real=at, elf=Elf(bits=64, endianness="little", machine=machine), rpath=rpath)
 
 
 class _Asked(Struct):

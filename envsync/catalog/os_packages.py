@@ -1,46 +1,40 @@
-"""The installed OS packages, from the databases that dpkg and apk keep."""
+"""The installed OS packages, from the databases that dpkg, apk, rpm, pacman and Homebrew keep."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import PurePosixPath
 
-from envsync.catalog import apk, dpkg
+from msgspec.structs import replace
+
+from envsync.catalog import apk, dpkg, homebrew, pacman, rpm
 from envsync.catalog.bounds import OS_PACKAGES, Notes
 from envsync.files import FileReadError, FileTree
 from envsync.model import OsPackage, Skipped
 from envsync.redaction import printable
 
-PATTERNS: tuple[str, ...] = dpkg.PATTERNS + apk.PATTERNS
+PATTERNS: tuple[str, ...] = (
+    *dpkg.PATTERNS,
+    *apk.PATTERNS,
+    *rpm.PATTERNS,
+    *pacman.PATTERNS,
+    *homebrew.PATTERNS,
+)
 """For :func:`re.fullmatch` on absolute paths: the files whose bytes :func:`find` may ask for."""
 
+Found = tuple[tuple[OsPackage, ...] | None, tuple[Skipped, ...]]
 Parse = Callable[[bytes, str], tuple[tuple[OsPackage, ...], tuple[Skipped, ...]]]
 
 
-def find(tree: FileTree) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, ...]]:
+def find(tree: FileTree) -> Found:
     """All installed packages, by name, architecture and version; ``None`` where there is no database."""
-    databases = [
-        *_dpkg_databases(tree),
-        *((PurePosixPath(place), apk.parse_installed) for place in apk.INSTALLED),
-    ]
     packages: set[OsPackage] = set()
     notes = Notes("OS packages", "/var/lib", limit=1_000)
-    seen: set[PurePosixPath] = set()
     known = False
-    for path, parse in databases:
-        info = tree.stat(path)
-        if info is None or info.path in seen:
-            continue
-        seen.add(info.path)
-        try:
-            data = tree.read(path)
-        except FileReadError as error:
-            reason = printable(error.message)
-            notes.add(Skipped(subject="OS packages", place=printable(str(path)), reason=reason))
-            continue
-        found, damaged = parse(data, printable(str(path)))
-        known = True
-        packages.update(found[: OS_PACKAGES - len(packages)])
+    for found, damaged in _every(tree):
+        known |= found is not None
+        packages.update((found or ())[: OS_PACKAGES - len(packages)])
         for note in damaged:
             notes.add(note)
         if len(packages) == OS_PACKAGES:
@@ -50,7 +44,49 @@ def find(tree: FileTree) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, .
     return (tuple(ordered) if known else None), notes.all()
 
 
+def with_reasons(
+    listed: tuple[OsPackage, ...] | None, read: tuple[OsPackage, ...] | None
+) -> tuple[OsPackage, ...] | None:
+    """What a package manager listed, with what only its database tells: why each package is there."""
+    if listed is None:
+        return read
+    explicit = {(p.name, p.architecture, p.version): p.explicit for p in read or ()}
+    return tuple(replace(p, explicit=explicit.get((p.name, p.architecture, p.version))) for p in listed)
+
+
+def _every(tree: FileTree) -> Iterator[Found]:
+    """What each database says."""
+    seen: set[PurePosixPath] = set()
+    for path, parse in (*_dpkg_databases(tree), *_apk_databases(tree)):
+        info = tree.stat(path)
+        if info is None or info.path in seen:
+            continue
+        seen.add(info.path)
+        try:
+            yield parse(tree.read(path), printable(str(path)))
+        except FileReadError as error:
+            reason = printable(error.message)
+            yield None, (Skipped(subject="OS packages", place=printable(str(path)), reason=reason),)
+    for find_in in (rpm.find, pacman.find, homebrew.find):
+        yield find_in(tree)
+
+
 def _dpkg_databases(tree: FileTree) -> list[tuple[PurePosixPath, Parse]]:
     folder = PurePosixPath(dpkg.STATUS_FOLDER)
     stanzas = [folder / name for name in tree.list(folder) if not name.endswith(".md5sums")]
-    return [(path, dpkg.parse_status) for path in (PurePosixPath(dpkg.STATUS), *stanzas)]
+    states = _optional(tree, dpkg.EXTENDED_STATES)
+    parse = partial(dpkg.parse_status, automatic=None if states is None else dpkg.parse_extended_states(states))
+    return [(path, parse) for path in (PurePosixPath(dpkg.STATUS), *stanzas)]
+
+
+def _apk_databases(tree: FileTree) -> list[tuple[PurePosixPath, Parse]]:
+    world = _optional(tree, apk.WORLD)
+    parse = partial(apk.parse_installed, world=None if world is None else apk.parse_world(world))
+    return [(PurePosixPath(place), parse) for place in apk.INSTALLED]
+
+
+def _optional(tree: FileTree, path: str) -> bytes | None:
+    try:
+        return tree.read(PurePosixPath(path))
+    except FileReadError:
+        return None

@@ -1,7 +1,7 @@
 """Which OS package owns a file, by the lists of files that package managers keep.
 
 dpkg: ``info/NAME.list`` and diversions of dpkg-divert(1), and the ``md5sums`` that distroless images have instead of
-lists; apk: https://wiki.alpinelinux.org/wiki/Apk_spec; pacman: ``%FILES%``; Homebrew: the path itself says it.
+lists; apk: https://wiki.alpinelinux.org/wiki/Apk_spec; rpm: its headers; pacman: ``%FILES%``; Homebrew: paths.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator
 from collections.abc import Set as AbstractSet
 from pathlib import PurePosixPath
 
-from envsync.catalog import apk, dpkg
+from envsync.catalog import apk, dpkg, rpm
 from envsync.catalog.bounds import OS_PACKAGES
 from envsync.files import FileReadError, FileTree
 
@@ -25,6 +25,7 @@ PATTERNS: tuple[str, ...] = (
     r"/var/lib/dpkg/status\.d/[^/]+",
     rf"{_PACMAN}/[^/]+/files",
     *apk.PATTERNS,
+    *rpm.PATTERNS,
 )
 """For :func:`re.fullmatch` on absolute paths: the files whose bytes :func:`find_owners` may ask for."""
 
@@ -73,6 +74,7 @@ def find_owners(tree: FileTree, paths: Collection[PurePosixPath]) -> dict[PurePo
         _of_dpkg,
         _of_distroless,
         _of_apk,
+        rpm.find_files,
         _of_pacman,
         _of_homebrew,
     )
@@ -83,11 +85,11 @@ def find_owners(tree: FileTree, paths: Collection[PurePosixPath]) -> dict[PurePo
     return found
 
 
-def condense(path: str, _size: int) -> Callable[[bytes], bytes | None] | None:
-    """What shortens the file at ``path`` of an image, if it is a list of files; see :mod:`envsync.rootfs.scan`."""
+def condense(path: str, size: int) -> Callable[[bytes], bytes | None] | None:
+    """What shortens the file at ``path`` of an image: a list of files, or an rpm store. See :mod:`envsync.rootfs.scan`."""
     if path.startswith(_INFO) or (path.startswith(_PACMAN) and path.endswith("/files")):
         return _condensed
-    return None
+    return rpm.condense(path, size)
 
 
 def _condensed(data: bytes) -> bytes:

@@ -209,7 +209,7 @@ def _resource(resource: Resource, here: Resource, asked: Asked) -> Iterator[Find
     subject = resource.name or resource.kind.replace("-", " ")
     fix = None
     if missing and (resource.package is not None or resource.name is not None):
-        fix = _install(subject, resource.package, asked)
+        fix = _install(resource.name or resource.kind, resource.package, asked)
     yield Finding(
         kind="resource-missing" if missing else "resource-version",
         scope="os",

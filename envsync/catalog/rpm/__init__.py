@@ -5,12 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import PurePosixPath
 
 from envsync.catalog.bounds import OS_PACKAGES, Notes
 from envsync.catalog.rpm import bdb, ndb, reasons, sqlite
 from envsync.catalog.rpm.header import TAGS, Header, StoreError, files_of, package_of
-from envsync.files import FileReadError, FileTree
+from envsync.files import READ_LIMIT, FileInfo, FileReadError, FileTree
 from envsync.model import OsPackage, Skipped
 from envsync.redaction import printable
 
@@ -21,14 +22,14 @@ _NAMES = ("rpmdb.sqlite", "Packages.db", "Packages")
 """In the order of rpm itself: an older store may have been left beside its successor."""
 
 PATTERNS: tuple[str, ...] = (
-    r"/(?:var/lib|usr/lib/sysimage|usr/share)/rpm/(?:rpmdb\.sqlite(?:-wal)?|Packages(?:\.db)?)",
+    r"/(?:var/lib|usr/lib/sysimage|usr/share)/rpm/(?:rpmdb\.sqlite|Packages(?:\.db)?)",
     *reasons.PATTERNS,
 )
 """For :func:`re.fullmatch` on absolute paths: the files whose bytes are asked for."""
 
-_UNKNOWN = ("rpmdb", "packages")
+_UNKNOWN, _BESIDE = ("rpmdb", "packages"), ("-shm", "-wal")
 _LONGEST = 512 << 20
-"""Bytes. Of a desktop with thousands of packages it has 300 MB; what an image has is condensed as it streams past."""
+"""Bytes of a store of this machine: with thousands of packages it has hundreds of megabytes."""
 
 _CONDENSED = b"envsync: rpm headers\n"
 
@@ -36,36 +37,40 @@ _CONDENSED = b"envsync: rpm headers\n"
 def find(tree: FileTree) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, ...]]:
     """The installed packages, in the order of the store; ``None`` where there is no store that can be read."""
     notes = Notes("OS packages", FOLDERS[0])
-    place = _place(tree, notes)
-    if place is None:
+    store = _store(tree, notes)
+    if store is None:
         return None, notes.all()
-    found: list[OsPackage] | None = None
-    for header in _headers(tree, place, notes):
-        found = found or []
-        if len(found) == OS_PACKAGES:
-            notes.left_out(f"more than {OS_PACKAGES} packages: the others are left out")
-            break
-        try:
-            package = package_of(header)
-        except StoreError as error:
-            notes.add(Skipped(subject="a package", place=str(place), reason=error.message))
-        else:
-            found += [package] if package is not None else []
-    return None if found is None else tuple(reasons.with_reasons(tree, found, notes)), notes.all()
+    place = printable(str(store.path))
+    found: list[OsPackage] = []
+    try:
+        for blob in _blobs(_read(tree, store)):
+            if len(found) == OS_PACKAGES:
+                notes.left_out(f"more than {OS_PACKAGES} packages: the others are left out")
+                break
+            try:
+                package = package_of(Header(blob))
+            except StoreError as error:
+                notes.add(Skipped(subject="a package", place=place, reason=error.message))
+            else:
+                found += [package] if package is not None else []
+    except (FileReadError, StoreError) as error:
+        notes.add(Skipped(subject="OS packages", place=place, reason=printable(error.message)))
+        if not found:
+            return None, notes.all()
+    return tuple(reasons.with_reasons(tree, found, notes)), notes.all()
 
 
 def find_files(tree: FileTree, wanted: AbstractSet[bytes]) -> Iterator[tuple[bytes, str]]:
     """Which of the absolute paths packages own, and the packages' names; what is damaged owns nothing."""
-    notes = Notes("OS packages", FOLDERS[0])
-    place = _place(tree, notes)
+    store = _store(tree, Notes("OS packages", FOLDERS[0]))
     names = {path.rpartition(b"/")[2] for path in wanted}
-    for header in _headers(tree, place, notes) if place is not None else ():
-        try:
-            package = package_of(header)
-            if package is not None:
-                yield from ((path, package.name) for path in files_of(header, names))
-        except StoreError:
-            continue
+    with suppress(FileReadError, StoreError):
+        for blob in _blobs(_read(tree, store)) if store is not None else ():
+            with suppress(StoreError):
+                header = Header(blob)
+                package = package_of(header)
+                if package is not None:
+                    yield from ((path, package.name) for path in files_of(header, names))
 
 
 def condense(path: str, _size: int) -> Callable[[bytes], bytes | None] | None:
@@ -83,8 +88,8 @@ def _condensed(data: bytes) -> bytes:
     return _CONDENSED + b"".join(struct.pack(">I", len(part)) + part for part in parts)
 
 
-def _place(tree: FileTree, notes: Notes) -> PurePosixPath | None:
-    """The path of the one store that counts; takes down what may be another one."""
+def _store(tree: FileTree, notes: Notes) -> FileInfo | None:
+    """The one store that counts; takes down what may be another one."""
     for folder in map(PurePosixPath, FOLDERS):
         for name in _NAMES:
             info = tree.stat(folder / name)
@@ -92,38 +97,37 @@ def _place(tree: FileTree, notes: Notes) -> PurePosixPath | None:
                 log = tree.stat(folder / f"{name}-wal")
                 if log is not None and log.size:
                     reason = "its write-ahead log is not empty: what rpm did last is not read"
-                    notes.add(Skipped(subject="OS packages", place=str(folder / name), reason=reason))
-                return folder / name
+                    notes.add(Skipped(subject="OS packages", place=printable(str(info.path)), reason=reason))
+                return info
         for name in tree.list(folder):
-            if name.lower().startswith(_UNKNOWN) and not name.endswith(("-shm", "-wal")):
+            if name.lower().startswith(_UNKNOWN) and not name.endswith(_BESIDE):
                 reason = "an rpm store of an unknown kind, or an empty one"
                 notes.add(Skipped(subject="OS packages", place=printable(str(folder / name)), reason=reason))
     return None
 
 
-def _headers(tree: FileTree, place: PurePosixPath, notes: Notes) -> Iterator[Header]:
-    try:
-        for blob in _blobs(tree.read(place, limit=_LONGEST)):
-            yield Header(blob)
-    except (FileReadError, StoreError) as error:
-        notes.add(Skipped(subject="OS packages", place=str(place), reason=printable(error.message)))
+def _read(tree: FileTree, store: FileInfo) -> bytes:
+    return tree.read(store.path, limit=READ_LIMIT if store.layer is not None else _LONGEST)
 
 
 def _blobs(data: bytes) -> Iterator[bytes]:
     room = len(data)
-    for blob in _kind(data)(data):
+    for blob in _every(data):
         room -= len(blob)
         if room < 0:
             raise StoreError("a damaged store: packages longer than itself")
         yield blob
 
 
-def _kind(data: bytes) -> Callable[[bytes], Iterator[bytes]]:
-    for kind in (sqlite, ndb, bdb):
-        if kind.is_store(data):
-            return kind.blobs
+def _every(data: bytes) -> Iterator[bytes]:
+    if sqlite.is_store(data):
+        return sqlite.blobs(data)
+    if ndb.is_store(data):
+        return ndb.blobs(data)
+    if bdb.is_store(data):
+        return bdb.blobs(data)
     if data.startswith(_CONDENSED):
-        return _parts
+        return _parts(data)
     raise StoreError("an rpm store of an unknown kind")
 
 

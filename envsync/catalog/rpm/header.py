@@ -87,12 +87,11 @@ class Header:
         """
         index, data = b"", b""
         for tag in tags:
-            if tag in self._entries:
-                kind, offset, count = self._entries[tag]
-                text = kind in _STRINGS
-                value = b"".join(part + b"\0" for part in self.texts(tag)) if text else self._slice(tag, *self._entries[tag])
-                index += struct.pack(">IIiI", tag, kind, len(data), count)
-                data += value
+            entry = self._entries.get(tag)
+            if entry is not None:
+                texts = b"".join(text + b"\0" for text in self.texts(tag)) if entry[0] in _STRINGS else None
+                index += struct.pack(">IIiI", tag, entry[0], len(data), entry[2])
+                data += self._slice(tag, *entry) if texts is None else texts
         return struct.pack(">II", len(index) // 16, len(data)) + index + data
 
     def _slice(self, tag: int, kind: int, offset: int, count: int) -> bytes:

@@ -1,0 +1,90 @@
+"""What an environment needs of the operating system: libraries, commands, data, and to which OS packages they belong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from envsync.catalog import native
+from envsync.catalog.needed_commands import ask_for_commands, find_commands
+from envsync.catalog.owners import find_owners
+from envsync.catalog.resources import FindLibrary, ask_for_resources, find_resources
+from envsync.files import HostTree, ImageTree
+from envsync.loader import Libraries
+from envsync.model import Interpreter, NeededCommand, Needs, OperatingSystem, Resource, Skipped
+
+_Part = TypeVar("_Part", NeededCommand, Resource)
+
+
+def find_needs(
+    tree: ImageTree, python: Interpreter, system: OperatingSystem, env: Mapping[str, str], machine: str
+) -> tuple[Needs, tuple[Skipped, ...]]:
+    """What the environment of an image needs, and what could not be looked at.
+
+    Args:
+        tree: the image's files.
+        python: the environment.
+        system: around it.
+        env: of the image's config.
+        machine: as ``uname -m`` spells it.
+    """
+    owners = partial(find_owners, tree)
+    installed = [distribution for distribution in python.distributions if distribution.shadowed_by is None]
+    objects, libraries, skipped = native.find_needs(tree, python, env, machine, owners)
+    find = _finder(native.libraries_of(tree, env, machine), machine)
+    commands = find_commands(tree, installed, env)
+    resources = find_resources(tree, installed, env, python=python.version, libc=system.libc, find_library=find)
+    commands, resources = _with_packages(commands, resources, owners)
+    return Needs(objects=objects, libraries=libraries, commands=commands, resources=resources), skipped
+
+
+def ask_machine(
+    needs: Needs, python: Interpreter, system: OperatingSystem, env: Mapping[str, str], machine: str
+) -> Needs:
+    """The same asked of this machine, for an environment on it.
+
+    Args:
+        needs: of an image.
+        python: of the local environment.
+        system: this one.
+        env: the variables of this process.
+        machine: as ``uname -m`` spells it.
+    """
+    tree = HostTree()
+    owners = partial(find_owners, tree)
+    program = python.executable or PurePosixPath("/usr/bin/python3")
+    libraries = native.ask_host(needs, program, tree, machine, owners)
+    find = _finder(native.libraries_of(tree, env, machine), machine)
+    commands = ask_for_commands(tree, needs.commands, env)
+    resources = ask_for_resources(
+        tree, needs.resources, env, python=python.version, libc=system.libc, find_library=find
+    )
+    commands, resources = _with_packages(commands, resources, owners)
+    return Needs(objects=0, libraries=libraries or (), commands=commands, resources=resources)
+
+
+def _finder(libraries: Libraries, machine: str) -> FindLibrary:
+    def find(soname: str) -> PurePosixPath | None:
+        found = libraries.find(soname, native.nobody(machine))
+        return found.real if found is not None else None
+
+    return find
+
+
+def _with_packages(
+    commands: tuple[NeededCommand, ...],
+    resources: tuple[Resource, ...],
+    owners: Callable[[Collection[PurePosixPath]], Mapping[PurePosixPath, str]],
+) -> tuple[tuple[NeededCommand, ...], tuple[Resource, ...]]:
+    parts = (*commands, *resources)
+    owned = owners({part.path for part in parts if part.path is not None})
+
+    def with_package(part: _Part) -> _Part:
+        package = owned.get(part.path) if part.path is not None else None
+        return part if package is None else replace(part, package=package)
+
+    return tuple(map(with_package, commands)), tuple(map(with_package, resources))
