@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,7 +25,6 @@ from envsync.model import (
     ImageSource,
     Interpreter,
     OperatingSystem,
-    OsPackage,
     Skipped,
     Snapshot,
 )
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from envsync.cache import Cache
     from envsync.image.protocol import ConfigFile, Image, LayerProgress
     from envsync.probe.answer import Answer
-    from envsync.rootfs import Rootfs
 
 _SHOWN_DIFFERENCES = 20
 _SKIPPED = 1_000

@@ -106,8 +106,9 @@ def ask_host(
     return _described(libraries, found, {one.soname: one.needed_by for one in needs.libraries}, owners)
 
 
-def nobody(machine: str, *, at: PurePosixPath = PurePosixPath("/"), rpath: tuple[str, ...] = ()) -> Loaded:
+def nobody(machine: str, *, at: PurePosixPath | None = None, rpath: tuple[str, ...] = ()) -> Loaded:
     """Who asks for a library that no ELF file names."""
+    at = at or PurePosixPath("/")
     return Loaded(path=at, real=at, elf=Elf(bits=64, endianness="little", machine=machine), rpath=rpath)
 
 

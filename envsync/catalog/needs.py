@@ -1,23 +1,23 @@
-"""What an environment needs of the operating system: libraries, commands, data, and to which OS packages they belong."""
+"""What an environment needs of the operating system: libraries, commands, data; and whose they are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import PurePosixPath
-from typing import TypeVar
 
 from msgspec.structs import replace
 
 from envsync.catalog import native
+from envsync.catalog.commands import on_path
 from envsync.catalog.needed_commands import ask_for_commands, find_commands
 from envsync.catalog.owners import find_owners
 from envsync.catalog.resources import FindLibrary, ask_for_resources, find_resources
-from envsync.files import HostTree, ImageTree
+from envsync.files import FileTree, HostTree, ImageTree
 from envsync.loader import Libraries
 from envsync.model import Interpreter, NeededCommand, Needs, OperatingSystem, Resource, Skipped
 
-_Part = TypeVar("_Part", NeededCommand, Resource)
+_Owners = Callable[[Collection[PurePosixPath]], Mapping[PurePosixPath, str]]
 
 
 def find_needs(
@@ -38,7 +38,7 @@ def find_needs(
     find = _finder(native.libraries_of(tree, env, machine), machine)
     commands = find_commands(tree, installed, env)
     resources = find_resources(tree, installed, env, python=python.version, libc=system.libc, find_library=find)
-    commands, resources = _with_packages(commands, resources, owners)
+    commands, resources = _with_packages(tree, env, commands, resources, owners)
     return Needs(objects=objects, libraries=libraries, commands=commands, resources=resources), skipped
 
 
@@ -63,7 +63,7 @@ def ask_machine(
     resources = ask_for_resources(
         tree, needs.resources, env, python=python.version, libc=system.libc, find_library=find
     )
-    commands, resources = _with_packages(commands, resources, owners)
+    commands, resources = _with_packages(tree, env, commands, resources, owners)
     return Needs(objects=0, libraries=libraries or (), commands=commands, resources=resources)
 
 
@@ -76,15 +76,21 @@ def _finder(libraries: Libraries, machine: str) -> FindLibrary:
 
 
 def _with_packages(
+    tree: FileTree,
+    env: Mapping[str, str],
     commands: tuple[NeededCommand, ...],
     resources: tuple[Resource, ...],
-    owners: Callable[[Collection[PurePosixPath]], Mapping[PurePosixPath, str]],
+    owners: _Owners,
 ) -> tuple[tuple[NeededCommand, ...], tuple[Resource, ...]]:
-    parts = (*commands, *resources)
-    owned = owners({part.path for part in parts if part.path is not None})
+    """Whose each is; of a command the package that has its name, where that is a link to another one's program."""
+    links = {command.name: next(on_path(tree, command.name, env), None) for command in commands}
+    paths = {part.path for part in (*commands, *resources)} | set(links.values())
+    owned = owners({path for path in paths if path is not None})
 
-    def with_package(part: _Part) -> _Part:
-        package = owned.get(part.path) if part.path is not None else None
-        return part if package is None else replace(part, package=package)
+    def package_of(*places: PurePosixPath | None) -> str | None:
+        return next((owned[path] for path in places if path in owned), None)
 
-    return tuple(map(with_package, commands)), tuple(map(with_package, resources))
+    return (
+        tuple(replace(one, package=package_of(links[one.name], one.path)) if one.path else one for one in commands),
+        tuple(replace(one, package=package_of(one.path)) for one in resources),
+    )
