@@ -84,11 +84,11 @@ def _with_packages(
 ) -> tuple[tuple[NeededCommand, ...], tuple[Resource, ...]]:
     """Whose each is; of a command the package that has its name, where that is a link to another one's program."""
     links = {command.name: next(on_path(tree, command.name, env), None) for command in commands}
-    paths = {part.path for part in (*commands, *resources)} | set(links.values())
+    paths = {*(one.path for one in commands), *(one.path for one in resources), *links.values()}
     owned = owners({path for path in paths if path is not None})
 
     def package_of(*places: PurePosixPath | None) -> str | None:
-        return next((owned[path] for path in places if path in owned), None)
+        return next((owned[path] for path in places if path is not None and path in owned), None)
 
     return (
         tuple(replace(one, package=package_of(links[one.name], one.path)) if one.path else one for one in commands),

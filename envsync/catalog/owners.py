@@ -86,7 +86,7 @@ def find_owners(tree: FileTree, paths: Collection[PurePosixPath]) -> dict[PurePo
 
 
 def condense(path: str, size: int) -> Callable[[bytes], bytes | None] | None:
-    """What shortens the file at ``path`` of an image: a list of files, or an rpm store. See :mod:`envsync.rootfs.scan`."""
+    """What shortens a file of an image that lists files, or is an rpm store: see :mod:`envsync.rootfs.scan`."""
     if path.startswith(_INFO) or (path.startswith(_PACMAN) and path.endswith("/files")):
         return _condensed
     return rpm.condense(path, size)

@@ -90,9 +90,26 @@ def _not_compared(
         yield NotCompared(subject=", ".join(withheld), reason="only whether it is set: its value was withheld")
     if "os" in scopes and isinstance(expected.source, ImageSource | LocalSource) and not expected.os_packages:
         yield NotCompared(subject="OS packages", reason="none are known of the first side")
+    if "os" in scopes and isinstance(expected.source, ImageSource) and isinstance(actual.source, LocalSource):
+        yield from _unasked(expected, actual)
     for side in (expected, actual):
         for skipped in side.skipped:
             yield NotCompared(subject=skipped.subject, reason=f"{skipped.place}: {skipped.reason}")
+
+
+def _unasked(expected: Snapshot, actual: Snapshot) -> Iterator[NotCompared]:
+    """What of the environment's needs this machine could not be asked for."""
+    if expected.needs is None:
+        reason = "the lock does not tell it; pulling it again does, unless with --wheels none"
+        yield NotCompared(subject="what the environment needs of the system", reason=reason)
+    elif expected.needs.libraries and actual.platform is not None and actual.platform.os != "linux":
+        count = len(expected.needs.libraries)
+        what = "1 shared library" if count == 1 else f"{count} shared libraries"
+        reason = (
+            f"they are of Linux; on {actual.os.label if actual.os else actual.platform.os} distributions are other "
+            "files, which bring or need others"
+        )
+        yield NotCompared(subject=what, reason=reason)
 
 
 def _unknown_to_list(side: Snapshot, scopes: frozenset[Scope]) -> Iterator[NotCompared]:

@@ -192,7 +192,6 @@ _IMPACTS: Mapping[str, str] = {
     "certificates": "Connections by TLS cannot be verified.",
     "fonts": "Text in pictures is drawn otherwise, or not at all.",
     "mime-types": "Types of files are guessed otherwise.",
-    "dynamic-library": "It is loaded while the code runs, which fails.",
 }
 _BREAKING = frozenset({"java-home", "certificates", "dynamic-library"})
 """What somebody who needs it cannot do without."""
@@ -210,6 +209,9 @@ def _resource(resource: Resource, here: Resource, asked: Asked) -> Iterator[Find
     fix = None
     if missing and (resource.package is not None or resource.name is not None):
         fix = _install(resource.name or resource.kind, resource.package, asked)
+    if resource.kind == "dynamic-library":
+        yield _not_loaded(resource, fix)
+        return
     yield Finding(
         kind="resource-missing" if missing else "resource-version",
         scope="os",
@@ -222,4 +224,19 @@ def _resource(resource: Resource, here: Resource, asked: Asked) -> Iterator[Find
         fix=fix,
         needed_by=resource.needed_by,
         package=resource.package,
+    )
+
+
+def _not_loaded(library: Resource, fix: str | None) -> Finding:
+    return Finding(
+        kind="library-missing",
+        scope="os",
+        severity="error",
+        verdict="breaks",
+        subject=library.name or "",
+        expected=f"from {library.package}" if library.package else str(library.path),
+        impact=f"{shown(library.needed_by)} cannot load {library.name}, which it does by name.",
+        fix=fix,
+        needed_by=library.needed_by,
+        package=library.package,
     )

@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from envsync.create import Created
-from envsync.drift.finding import Finding, Kind
+from envsync.drift.finding import Finding, Kind, shown
+from envsync.drift.fixes import merged
 from envsync.locate import Located
 from envsync.model import ImageSource, ListSource
 from envsync.names import normalized
 from envsync.redaction import printable
 from envsync.report.fidelity import fidelity_lines
+from envsync.report.text import command_lines
 
 _SHOWN = 8
 _LAST_LINES = 12
@@ -164,12 +166,23 @@ def _machine(created: Created, width: int) -> Iterator[str]:
         parts.insert(0, f"{len(breaking)} needed {'thing is' if len(breaking) == 1 else 'things are'} missing")
     text = f"this machine: {'; '.join(parts) if parts else f'nothing missing of {printable(snapshot.os.label)}'}"
     yield from textwrap.wrap(text, width, subsequent_indent="  ")
-    for finding in breaking[:_SHOWN]:
-        fix = f" ({printable(finding.fix)})" if finding.fix else ""
-        told = f"- {printable(finding.subject)}: {printable(finding.impact)}{fix}"
-        yield from textwrap.wrap(told, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    yield from _breaking(breaking, width)
     if parts:
         yield f"  details: envsync diff {shlex.quote(str(created.target))}"
+
+
+def _breaking(findings: Sequence[Finding], width: int) -> Iterator[str]:
+    """What fails, each thing with all that is missing for it, and what brings it."""
+    missing: dict[tuple[str, ...], list[str]] = {}
+    for finding in findings:
+        missing.setdefault(finding.needed_by, []).append(finding.subject)
+    for needed_by, subjects in list(missing.items())[:_SHOWN]:
+        told = f"- {shown(needed_by) or 'whatever runs'}: no {shown(subjects)}"
+        yield from textwrap.wrap(told, width, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+    if len(missing) > _SHOWN:
+        yield f"  ... and {len(missing) - _SHOWN} more"
+    for command in merged(finding.fix for finding in findings if finding.fix and not finding.fix[0].isupper()):
+        yield from command_lines(printable(command), width, "  fix: ")
 
 
 def _machine_parts(findings: Sequence[Finding]) -> Iterator[str]:

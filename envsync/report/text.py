@@ -9,6 +9,7 @@ from itertools import groupby
 
 from envsync.drift.comparison import Comparison, Side
 from envsync.drift.finding import Finding, Kind, NotCompared, Severity
+from envsync.drift.finding import shown as shown_of
 from envsync.drift.fixes import merged
 from envsync.exact.fidelity import Fidelity
 from envsync.redaction import printable
@@ -59,6 +60,14 @@ TITLES: dict[Kind, tuple[str, str]] = {
     "os-package-extra": ("extra OS package", "extra OS packages"),
     "os-not-comparable": ("OS packages cannot be compared", ""),
 }
+_MEANINGS: dict[Kind, str] = {
+    "library-missing": "What needs them cannot be imported, or not do what it loads them for.",
+    "library-symbols": "What needs them cannot be imported: it was built for newer ones.",
+    "library-version": "What needs them may behave otherwise.",
+    "command-missing": "What runs them fails.",
+    "command-version": "What runs them may behave otherwise.",
+}
+"""Of kinds whose findings name what needs the subject: what they mean, once for all of them."""
 _SHELL_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""")
 _COLOURS: dict[Severity, str] = {"error": "1;31", "warning": "1;33", "note": "1;36"}
 
@@ -139,7 +148,8 @@ def _group(
     shown = findings[:FOLD] if fold else findings
     hidden = len(findings) - len(shown)
     column = min(max(len(printable(finding.subject)) for finding in shown), _NAME_COLUMN)
-    shared = len({finding.impact for finding in findings}) == 1
+    meaning = _MEANINGS.get(kind)
+    shared = meaning is not None or len({finding.impact for finding in findings}) == 1
     for finding in shown:
         yield from _row(finding, column, width)
         if not shared:
@@ -147,7 +157,7 @@ def _group(
     if hidden:
         yield f"  … and {hidden} more (--all)"
     if shared:
-        yield from _wrapped(findings[0].impact, width, "    ")
+        yield from _wrapped(meaning or findings[0].impact, width, "    ")
     yield from _fixes(findings, shown, told, width)
 
 
@@ -159,6 +169,8 @@ def _row(finding: Finding, column: int, width: int) -> Iterator[str]:
         values = f"{ours or 'not set'} -> {theirs or 'not set'}"
     else:
         values = " -> ".join(value for value in (ours, theirs) if value)
+    if finding.kind in _MEANINGS:
+        values += f"{', ' if values else ''}for {shown_of(finding.needed_by)}"
     line = f"  {name.ljust(column)}  {values}"
     if len(line) <= width:
         yield line
@@ -167,6 +179,8 @@ def _row(finding: Finding, column: int, width: int) -> Iterator[str]:
     for letter, value in (("A", ours), ("B", theirs)):
         if value:
             yield from _wrapped(f"{letter}  {value}", width, " " * 6, " " * 9)
+    if finding.kind in _MEANINGS:
+        yield from _wrapped(f"for {shown_of(finding.needed_by)}", width, " " * 6, " " * 9)
 
 
 def _value(text: str | None) -> str:
@@ -184,13 +198,15 @@ def _fixes(findings: list[Finding], shown: list[Finding], told: list[str], width
     commands = merged(finding.fix for finding in shown if finding.fix is not None)
     for command in commands:
         partial = "" if command in whole else " …"
-        yield from ["    fix: as above"] if told[-1:] == [command] else _command(printable(command) + partial, width)
+        yield from (
+            ["    fix: as above"] if told[-1:] == [command] else command_lines(printable(command) + partial, width)
+        )
         told.append(command)
 
 
-def _command(fix: str, width: int) -> Iterator[str]:
+def command_lines(fix: str, width: int, first: str = "    fix: ") -> Iterator[str]:
     """A command over several lines can be copied as it stands: each but the last ends in a backslash."""
-    first, rest = "    fix: ", " " * 9
+    rest = " " * len(first)
     if fix[0].isupper():
         yield from _wrapped(fix, width, first, rest)
         return

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 from msgspec.structs import replace
 
-from envsync.drift.compare import compare
+from envsync.drift.compare import compare, not_compared
 from envsync.drift.finding import Finding
 from envsync.model import (
     NeededBy,
@@ -19,6 +19,7 @@ from envsync.model import (
     Resource,
     Snapshot,
 )
+from envsync.reference import Platform
 from tests.drift.sides import image, local, os_package, other_image
 
 DEBIAN = image().os
@@ -213,3 +214,22 @@ def test_of_another_image_it_is_known_which_packages_are_needed() -> None:
 
 def test_where_it_is_not_known_what_is_needed_there_is_no_verdict() -> None:
     assert differing(local(os_packages=(os_package("dash"),))) == [("bash", None), ("libgomp1", None)]
+
+
+def test_a_lock_that_does_not_tell_what_is_needed() -> None:
+    (note,) = [n for n in not_compared(image(), local()) if n.subject.startswith("what the environment")]
+    assert note.reason == "the lock does not tell it; pulling it again does, unless with --wheels none"
+
+
+def test_on_macos_libraries_of_linux_mean_nothing() -> None:
+    mac = local(
+        platform=Platform.parse("darwin/arm64"),
+        os=OperatingSystem(id="macos", pretty_name="macOS 14.5"),
+        needs=needs(),
+        os_packages=None,
+    )
+    expected = image(needs=needs(gomp()), os_packages=(os_package("libgomp1"),))
+    (note,) = [n for n in not_compared(expected, mac) if "shared librar" in n.subject]
+    assert note.subject == "1 shared library"
+    assert note.reason == ("they are of Linux; on macOS 14.5 distributions are other files, which bring or need others")
+    assert not [f for f in compare(expected, mac) if f.kind.startswith("library")]

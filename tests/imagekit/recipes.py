@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable
 
-from tests.imagekit import odd, projects, proved, replica37
+from tests.imagekit import needy, odd, projects, proved, replica37
 from tests.imagekit.base import BASE, install_script, interpreter, pins
 from tests.imagekit.conda_prefixes import prefixes_folder
 from tests.imagekit.engine import Recipe, build, engine_problem
@@ -339,6 +339,7 @@ RECIPES: dict[str, Recipe | Callable[[], Recipe]] = {
     "inconsistent": INCONSISTENT,
     "relayered": RELAYERED,
     "origins": lambda: origins(int(os.environ[PORT_VARIABLE])),
+    "needy": needy.NEEDY,
     "replica37": replica37.REPLICA37,
     "odd": odd.ODD,
     "proved": proved.PROVED,
