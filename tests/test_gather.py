@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from envsync.errors import DisagreementError
-from envsync.gather import agree
+from envsync.gather import agree, with_files
 from envsync.image_tree import wanted
 from envsync.model import ImageSource, Skipped
 from tests.factory import LAYER, distribution, snapshot, source
@@ -71,6 +71,14 @@ def test_what_only_reading_could_not_tell_is_kept_and_no_disagreement() -> None:
     note = Skipped(subject="x.pth", place="/x.pth", reason="runs code")
     both = agree(RAN, msgspec.structs.replace(READ, skipped=(note,)))
     assert both.skipped == (note,)
+
+
+def test_what_a_container_cannot_say_of_os_packages_is_no_disagreement() -> None:
+    packages = tuple(msgspec.structs.replace(package, explicit=True) for package in READ.os_packages or ())
+    read = msgspec.structs.replace(READ, os_packages=packages)
+    for ran in (RAN, msgspec.structs.replace(RAN, os_packages=None)):
+        assert agree(ran, read).os_packages == packages
+        assert with_files(ran, read).os_packages == packages
 
 
 @pytest.mark.parametrize(

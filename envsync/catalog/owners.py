@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 
 from envsync.catalog import apk, dpkg, rpm
 from envsync.catalog.bounds import OS_PACKAGES
-from envsync.files import FileReadError, FileTree
+from envsync.files import READ_LIMIT, FileReadError, FileTree
 
 _INFO = "/var/lib/dpkg/info"
 _DIVERSIONS = "/var/lib/dpkg/diversions"
@@ -35,25 +35,13 @@ _LINKED = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/usr/sbin", 
 _APK_LINE = re.compile(rb"^([PFR]):(.*)$", re.MULTILINE)
 _KEG = re.compile(r"/Cellar/([^/]+)/[^/]+/")
 
-_NOBODY_ASKS = tuple(
-    start + folder
-    for start in (b"/", b"")
-    for folder in (
-        b"usr/include/",
-        b"usr/lib/debug/",
-        b"usr/lib/python",
-        b"usr/share/bash-completion/",
-        b"usr/share/cmake",
-        b"usr/share/doc",
-        b"usr/share/help/",
-        b"usr/share/icons/",
-        b"usr/share/info/",
-        b"usr/share/locale/",
-        b"usr/share/man/",
-        b"usr/share/perl",
-        b"usr/share/python",
-        b"usr/src/",
-    )
+_LONGEST = 5 << 20
+"""Bytes of one list. The longest known has 4 MB."""
+
+_NOBODY_ASKS = re.compile(
+    rb"^/?usr/(?:include/|lib/(?:debug/|python)|src/"
+    rb"|share/(?:bash-completion/|cmake|doc|help/|icons/|info/|locale/|man/|perl|python)).*\n?",
+    re.MULTILINE,
 )
 """Three quarters of all that Debian installs, and nothing that an environment finds outside of itself."""
 
@@ -86,14 +74,14 @@ def find_owners(tree: FileTree, paths: Collection[PurePosixPath]) -> dict[PurePo
 
 
 def condense(path: str, size: int) -> Callable[[bytes], bytes | None] | None:
-    """What shortens a file of an image that lists files, or is an rpm store: see :mod:`envsync.rootfs.scan`."""
+    """What shortens the file at ``path`` of an image: a list of files, or an rpm store; see ``rootfs``."""
     if path.startswith(_INFO) or (path.startswith(_PACMAN) and path.endswith("/files")):
         return _condensed
     return rpm.condense(path, size)
 
 
 def _condensed(data: bytes) -> bytes:
-    return b"\n".join(line for line in data.split(b"\n") if not line.startswith(_NOBODY_ASKS))
+    return _NOBODY_ASKS.sub(b"", data)
 
 
 def _spellings(tree: FileTree, paths: Collection[PurePosixPath]) -> dict[bytes, PurePosixPath]:
@@ -126,7 +114,7 @@ def _of_distroless(tree: FileTree, wanted: AbstractSet[bytes]) -> Claims:
     for name in tree.list(PurePosixPath(dpkg.STATUS_FOLDER))[:OS_PACKAGES]:
         if name.endswith(".md5sums"):
             sums = _read(tree, f"{dpkg.STATUS_FOLDER}/{name}").split(b"\n")
-            owned = wanted & {b"/" + line.partition(b"  ")[2] for line in sums}
+            owned = {*wanted}.intersection(b"/" + line.partition(b"  ")[2] for line in sums)
             # The file may have another name than its package: older images have base64 there.
             stanza = _read(tree, f"{dpkg.STATUS_FOLDER}/{name.removesuffix('.md5sums')}") if owned else b""
             for package in dpkg.parse_status(stanza)[0]:
@@ -137,7 +125,7 @@ def _of_apk(tree: FileTree, wanted: AbstractSet[bytes]) -> Claims:
     names = {path.rpartition(b"/")[2] for path in wanted}
     for place in apk.INSTALLED:
         package, folder = "", b""
-        for line in _APK_LINE.finditer(_read(tree, place)):
+        for line in _APK_LINE.finditer(_read(tree, place, READ_LIMIT)):
             kind, value = line.groups()
             if kind == b"P":
                 package = value.decode("utf-8", "replace")
@@ -151,7 +139,7 @@ def _of_pacman(tree: FileTree, wanted: AbstractSet[bytes]) -> Claims:
     for name in tree.list(PurePosixPath(_PACMAN)):
         package = name.rsplit("-", 2)[0]
         lines = _read(tree, f"{_PACMAN}/{name}/files").split(b"\n")
-        yield from ((path, package) for path in wanted & {b"/" + line for line in lines})
+        yield from ((path, package) for path in {*wanted}.intersection(b"/" + line for line in lines))
 
 
 def _of_homebrew(tree: FileTree, wanted: AbstractSet[bytes]) -> Claims:
@@ -165,8 +153,8 @@ def _bytes(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
 
 
-def _read(tree: FileTree, path: str) -> bytes:
+def _read(tree: FileTree, path: str, limit: int = _LONGEST) -> bytes:
     try:
-        return tree.read(PurePosixPath(path))
+        return tree.read(PurePosixPath(path), limit=limit)
     except FileReadError:
         return b""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from envsync.catalog.rpm.header import StoreError
+from envsync.catalog.rpm.header import LONGEST, StoreError
 
 _HASH, _BTREE = 0x061561, 0x053162
 _HASH_PAGES, _OVERFLOW = (2, 13), 7
@@ -70,8 +70,8 @@ class _Store:
         if kind != _OFFPAGE:
             raise StoreError("a damaged store: an item of an unknown kind")
         number, left = self._unpack("2I", page, start + 4)
-        if left > len(self._data):
-            raise StoreError("a damaged store: a package longer than itself")
+        if left > min(LONGEST, len(self._data)):
+            raise StoreError("a damaged store: a package of an impossible size")
         parts: list[bytes] = []
         while left > 0:
             overflow = self.page(number)

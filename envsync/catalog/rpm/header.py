@@ -15,7 +15,11 @@ STATES, FOLDERS_OF, BASENAMES, FOLDERS = 1029, 1116, 1117, 1118
 TAGS = (NAME, VERSION, RELEASE, EPOCH, ARCH, STATES, SOURCE, FOLDERS_OF, BASENAMES, FOLDERS)
 """All that is asked of a header."""
 
-_MOST_ENTRIES = 0xFFFF
+LONGEST = 16 << 20
+"""Bytes of one header. rpm allows 256 MB; those of texlive and of kernels have three."""
+
+_MOST_ENTRIES, _MOST_VALUES = 0xFFFF, 0xFFFFF
+_BINARY = 7
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 7: 1}
 _STRING, _STRINGS = 6, (6, 8, 9)
 _NUMBERS = {1: "B", 2: "B", 4: "I"}
@@ -46,8 +50,10 @@ class Header:
             raise StoreError("a header that is not as long as it says")
         self._data = blob[start:]
         self._entries: dict[int, tuple[int, int, int]] = {}
-        for tag, *entry in struct.iter_unpack(">IIiI", blob[8:start]):
-            self._entries.setdefault(tag, tuple(entry))
+        for tag, kind, offset, number in struct.iter_unpack(">IIiI", blob[8:start]):
+            if kind != _BINARY and number > _MOST_VALUES:
+                raise StoreError("a header with more values than rpm allows")
+            self._entries.setdefault(tag, (kind, offset, number))
 
     def texts(self, tag: int) -> list[bytes]:
         """The strings of a tag; none where it is absent.

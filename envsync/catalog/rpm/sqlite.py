@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from envsync.catalog.rpm.header import StoreError
+from envsync.catalog.rpm.header import LONGEST, StoreError
 
 MAGIC = b"SQLite format 3\0"
 
@@ -100,8 +100,8 @@ class Database:
 
     def _payload(self, page: bytes, at: int, length: int) -> bytes:
         self._room -= length
-        if self._room < 0:
-            raise StoreError("a SQLite database with rows longer than itself")
+        if self._room < 0 or length > LONGEST:
+            raise StoreError("a SQLite database with rows of an impossible size")
         largest = self._usable - 35
         local = length
         if length > largest:
