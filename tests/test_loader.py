@@ -6,6 +6,7 @@ import shutil
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -204,12 +205,12 @@ def ldd(path: PurePosixPath, first: str = "") -> dict[str, str | None]:
     return parse_ldd(done.stdout)
 
 
-def parse_ldd(text: str) -> dict[str, str | None]:
-    """Paths without links, by name; what the kernel itself gives is left out."""
+def parse_ldd(text: str, real: Callable[[str], str] = os.path.realpath) -> dict[str, str | None]:
+    """Paths by name; what the kernel itself gives is left out."""
     found: dict[str, str | None] = {}
     for name, path in re.findall(r"^\s+(\S+)(?: => (not found|\S+))?(?: \(0x[0-9a-f]+\))?$", text, re.MULTILINE):
         if not name.startswith("linux-vdso"):
-            found[name.rpartition("/")[2]] = None if path == "not found" else os.path.realpath(path or name)
+            found[name.rpartition("/")[2]] = None if path == "not found" else real(path or name)
     return found
 
 
