@@ -41,6 +41,10 @@ _STRINGS = 1 << 17
 """Bytes of strings that are read at once."""
 
 
+Fetch = Callable[[int, int], bytes]
+"""Takes an offset and a size; gives fewer bytes only at the end of the file."""
+
+
 class Elf(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One ELF file. Names are as stored, and printable."""
 
@@ -63,17 +67,18 @@ class Elf(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The versions of its own symbols; empty: it has none, and loaders take it whatever version is asked for."""
 
 
-def parse_elf(data: bytes | memoryview | BinaryIO) -> Elf | None:
+def parse_elf(data: bytes | memoryview | BinaryIO | Fetch) -> Elf | None:
     """Read the headers and the dynamic section; of a file, a few kilobytes are read.
 
     Args:
-        data: the bytes, or a stream that can seek.
+        data: the bytes, a stream that can seek, or what reads some of them.
 
     Returns:
         ``None`` where it is no ELF file, or a damaged one. Never raises but what the stream raises.
     """
+    fetch = data if callable(data) else _slicing(data) if isinstance(data, (bytes, memoryview)) else _reading(data)
     try:
-        return _Reader(_slicing(data) if isinstance(data, (bytes, memoryview)) else _reading(data)).read()
+        return _Reader(fetch).read()
     except _DamagedError:
         return None
 
@@ -83,8 +88,7 @@ class _DamagedError(Exception):
 
 
 class _Reader:
-    def __init__(self, fetch: Callable[[int, int], bytes]) -> None:
-        """``fetch``: takes an offset and a size; fewer bytes only at the end of the file."""
+    def __init__(self, fetch: Fetch) -> None:
         self._fetch = fetch
         start = fetch(0, 16)
         if len(start) < 16 or start[:4] != MAGIC or start[4] not in (1, 2) or start[5] not in (1, 2):
@@ -234,11 +238,11 @@ class _Reader:
         return self._fetch(offset, size)
 
 
-def _slicing(data: bytes | memoryview) -> Callable[[int, int], bytes]:
+def _slicing(data: bytes | memoryview) -> Fetch:
     return lambda offset, size: bytes(data[offset : offset + size])
 
 
-def _reading(stream: BinaryIO) -> Callable[[int, int], bytes]:
+def _reading(stream: BinaryIO) -> Fetch:
     def fetch(offset: int, size: int) -> bytes:
         stream.seek(offset)
         return stream.read(size)

@@ -14,7 +14,7 @@ LARGEST = 4 << 30
 """Bytes of a file that is looked into."""
 MOST = 20_000
 """ELF files of one layer."""
-_IN_MEMORY = 16 << 20
+_IN_MEMORY = 4 << 20
 """Bytes of a file. What its tables say may be anywhere in it, so that it is kept until its end was seen."""
 
 
@@ -26,7 +26,7 @@ class Passing:
         self._record: bytes | None = None
 
     def watch(self, pieces: Iterator[memoryview], size: int) -> Iterator[memoryview]:
-        """The same pieces, of a file of so many bytes; none but the first where it is no ELF file."""
+        """The same pieces, of a file of so many bytes."""
         self._record = None
         first = next(pieces, memoryview(b""))
         yield first
@@ -38,7 +38,7 @@ class Passing:
                 for piece in pieces:
                     file.write(piece)
                     yield piece
-                self._keep(parse_elf(cast("BinaryIO", file)))
+                self._record = record_of(parse_elf(cast("BinaryIO", file)))
         else:
             yield from self._copied(first, pieces, size)
 
@@ -52,18 +52,20 @@ class Passing:
             self._memory[start:end] = piece
             yield piece
         with memoryview(self._memory) as whole:
-            self._keep(parse_elf(whole[:end]))
-
-    def _keep(self, elf: Elf | None) -> None:
-        self._record = msgspec.msgpack.encode(elf) if elf is not None else None
+            self._record = record_of(parse_elf(whole[:end]))
 
     def record(self) -> bytes | None:
-        """Of the file that has passed, for :func:`elf_of_record`; ``None``: it is no ELF file, or a damaged one."""
+        """Of the file that has passed: see :func:`record_of`."""
         return self._record
 
 
+def record_of(elf: Elf | None) -> bytes | None:
+    """As it is kept; ``None`` where it is no ELF file, or a damaged one."""
+    return msgspec.msgpack.encode(elf) if elf is not None else None
+
+
 def elf_of_record(data: bytes) -> Elf | None:
-    """What :meth:`Passing.record` gave; ``None`` for other bytes."""
+    """What :func:`record_of` gave; ``None`` for other bytes."""
     try:
         return msgspec.msgpack.decode(data, type=Elf)
     except msgspec.MsgspecError:

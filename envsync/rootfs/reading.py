@@ -150,8 +150,9 @@ class _Reading:
             contents.plain = stream.compression == "none"
             chunks = stream.chunks()
             choice = self._wanted, contents, self._budget, str(layer), self._condense, self._hashed, self._native
+            read_at = layer.blob.read_at if contents.plain and isinstance(layer, StoredLayer) else None
             try:
-                scan_layer(chunks, *choice)
+                scan_layer(chunks, *choice, read_at=read_at)
             except CorruptImageError:
                 # A wrong digest explains a malformed tar, and is raised here at the end of the stream.
                 for _ in chunks:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 
+from envsync.elf import Fetch, parse_elf
 from envsync.errors import ImageError
 from envsync.files import READ_LIMIT
 from envsync.image.tar import StreamSource, TarEntry, TarReader
 from envsync.model import Skipped
 from envsync.rootfs.digests import FileDigests, digest_of_pieces
-from envsync.rootfs.elves import LARGEST, MOST, Passing
+from envsync.rootfs.elves import LARGEST, MOST, Passing, record_of
 from envsync.rootfs.names import LayerNames
 
 _WHITEOUT = ".wh."
@@ -137,8 +139,11 @@ def scan_layer(
     condense: Condense = lambda _path, _size: None,
     hashed: Callable[[str], bool] = lambda _path: False,
     native: Callable[[str], bool] = lambda _path: False,
+    read_at: Fetch | None = None,
 ) -> None:
     """Fill ``contents`` from the tar stream of a layer, and drain it.
+
+    ``read_at`` reads anywhere in the tar, where it lies in a file as it is.
 
     Raises:
         CorruptImageError: the tar is malformed, or the stream does not have its digest.
@@ -146,7 +151,7 @@ def scan_layer(
     """
     reader = TarReader(StreamSource(chunks), where=where)
     names = contents.names
-    take = _Taking(wanted, contents, budget, condense, hashed, native)
+    take = _Taking(wanted, contents, budget, condense, hashed, native, read_at)
     cost, since = 0, 0
     for name, entry in reader.entries():
         path = name[1:] if name[:2] == "./" else f"/{name}"
@@ -199,6 +204,7 @@ class _Taking:
         condense: Condense,
         hashed: Callable[[str], bool],
         native: Callable[[str], bool],
+        read_at: Fetch | None,
     ) -> None:
         self._wanted = wanted
         self._contents = contents
@@ -206,6 +212,7 @@ class _Taking:
         self._condense = condense
         self._hashed = hashed
         self._native = native
+        self._read_at = read_at
         self._passing = Passing()
 
     def __call__(self, path: str, entry: TarEntry, reader: TarReader) -> int:
@@ -223,29 +230,33 @@ class _Taking:
         pieces = reader.pieces(entry) if data is None else iter((memoryview(data),))
         if self._native(path) and entry.size <= LARGEST:
             return self._look_into(path, entry, pieces)
-        if not self._hashed(path):
-            return 0
-        self._contents.digests.add(entry.offset, digest_of_pieces(pieces, path, entry.size))
-        return _DIGEST_COST
+        return self._digest(path, entry, pieces)
 
     def _look_into(self, path: str, entry: TarEntry, pieces: Iterator[memoryview]) -> int:
         """Keep what a library needs and defines; and its digest, which the same pieces give."""
         elves = self._contents.elves
         if len(elves) == MOST:
             self._contents.skip(path, f"more than {MOST} libraries in a layer")
-        cost = 0
-        pieces = self._passing.watch(pieces, entry.size)
-        if self._hashed(path):
-            self._contents.digests.add(entry.offset, digest_of_pieces(pieces, path, entry.size))
-            cost = _DIGEST_COST
+            return self._digest(path, entry, pieces)
+        if self._read_at is not None:
+            cost = self._digest(path, entry, pieces)
+            record = record_of(parse_elf(partial(_read_within, self._read_at, entry)))
         else:
-            for _ in pieces:
+            watched = self._passing.watch(pieces, entry.size)
+            cost = self._digest(path, entry, watched)
+            for _ in watched:
                 pass
-        record = self._passing.record() if len(elves) < MOST else None
+            record = self._passing.record()
         if record is not None and self._budget.take_contents(len(record)):
             elves[entry.offset] = record
             cost += _ELF_COST
         return cost
+
+    def _digest(self, path: str, entry: TarEntry, pieces: Iterator[memoryview]) -> int:
+        if not self._hashed(path):
+            return 0
+        self._contents.digests.add(entry.offset, digest_of_pieces(pieces, path, entry.size))
+        return _DIGEST_COST
 
     def _data(
         self, reader: TarReader, entry: TarEntry, condense: Callable[[bytes], bytes | None] | None
@@ -255,6 +266,11 @@ class _Taking:
             return reader.read(entry) if self._budget.take_contents(entry.size) else None
         data = condense(reader.read(entry))
         return data if data is not None and self._budget.take_contents(len(data)) else None
+
+
+def _read_within(read_at: Fetch, entry: TarEntry, offset: int, size: int) -> bytes:
+    size = min(size, entry.size - offset)
+    return read_at(entry.offset + offset, size) if size > 0 else b""
 
 
 def _proper_path(name: str, contents: LayerContents) -> str | None:
