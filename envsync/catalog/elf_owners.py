@@ -55,9 +55,8 @@ class Owners:
             self._files.setdefault(path, name)
         found = self._tree.stat(distribution.location)
         if not listed and found is not None:
-            tops = [normalized(name).replace("-", "_"), name, *self._text(info / "top_level.txt").split()]
-            for top in tops:
-                self._tops.setdefault(f"{found.path}/{top}", name)
+            for top in (name, *self._text(info / "top_level.txt").split()):
+                self._tops.setdefault(f"{found.path}/{normalized(top)}", name)
 
     def _recorded(self, info: PurePosixPath) -> Iterator[str]:
         lines = self._text(info / "RECORD", RECORD_LIMIT).splitlines()
@@ -100,7 +99,7 @@ class Owners:
     def _by_top(self, folder: str, top: str) -> str:
         """Of a file that no distribution lists: by the folder that it is in, or its own name."""
         stem = top.removesuffix(".libs").partition(".")[0]
-        return self._tops.get(f"{folder}/{top}") or self._tops.get(f"{folder}/{stem}") or stem or top
+        return self._tops.get(f"{folder}/{normalized(stem)}") or stem or top
 
     def is_beside(self, path: PurePosixPath) -> bool:
         """Whether a file is none of a distribution, but of the prefix that a conda environment consists of."""
