@@ -40,15 +40,6 @@ class DiffOptions(Struct, frozen=True, kw_only=True):
     """Hash every file of an environment against its RECORD."""
 
 
-class Difference(Struct, frozen=True, kw_only=True):
-    """The findings, and what was compared."""
-
-    findings: tuple[Finding, ...]
-    comparison: Comparison
-    fidelity: Fidelity | None = None
-    """How many distributions are byte for byte the image's; ``None`` where that is not known, or was not asked."""
-
-
 class Side(Struct, frozen=True, kw_only=True):
     """One thing to compare."""
 
@@ -56,6 +47,17 @@ class Side(Struct, frozen=True, kw_only=True):
     lock: str | None = None
     """The lock directory it was read from."""
     notes: tuple[NotCompared, ...] = ()
+
+
+class Difference(Struct, frozen=True, kw_only=True):
+    """The findings, and what was compared."""
+
+    findings: tuple[Finding, ...]
+    comparison: Comparison
+    fidelity: Fidelity | None = None
+    """How many distributions are byte for byte the image's; ``None`` where that is not known, or was not asked."""
+    expected: Side
+    actual: Side
 
 
 def diff(
@@ -157,6 +159,7 @@ def _moved(marker: Marker, snapshot: Snapshot) -> tuple[NotCompared, ...]:
 
 def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mapping[str, str]) -> Difference:
     accepted = {normalized(name): reason for name, reason in reasons.items()}
+    as_found = expected
     if isinstance(actual.snapshot.source, LocalSource):
         expected = structs.replace(expected, snapshot=on_the_platform_of(actual.snapshot, expected.snapshot))
     notes = (*expected.notes, *actual.notes)
@@ -179,6 +182,8 @@ def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mappin
     return Difference(
         findings=findings,
         fidelity=fidelity if "python" in options.scopes else None,
+        expected=as_found,
+        actual=actual,
         comparison=describe_comparison(
             expected.snapshot,
             actual.snapshot,

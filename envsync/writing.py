@@ -175,7 +175,8 @@ def write_file(target: Path, data: bytes) -> None:
     except OSError as error:
         raise WriteError(f"{target}: cannot be written: {error.strerror}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
 _AT_FDCWD = -100

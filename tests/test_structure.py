@@ -99,6 +99,7 @@ MAY_IMPORT = {
     "diff": {"build", "drift", "exact", "local", "locate", "lock", "pull_options", "settings", "take"},
 }
 OWNERS = {
+    "cyclonedx": {"envsync/report/cyclonedx.py"},
     "docker": {
         "envsync/image/engine.py",
         "envsync/image/engine_container.py",
@@ -113,6 +114,7 @@ OWNERS = {
         "envsync/image/registry/transport.py",
         "envsync/index/transport.py",
     },
+    "packageurl": {"envsync/report/purls.py", "envsync/report/cyclonedx.py"},
     "rattler": {
         "envsync/conda_config/network.py",
         "envsync/build/conda/packages.py",

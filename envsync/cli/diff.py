@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from envsync.cli import console
+from envsync.cli.formats import Format, OneSide, is_stdout, rendered, write
 from envsync.cli.options import InterpreterOption, Lockfiles, PlatformOption, lockfiles_folder, pull_options
 from envsync.cli.progress import Progress
+from envsync.errors import UsageError
 
 if TYPE_CHECKING:
+    from envsync.diff import Difference
+    from envsync.drift.baseline import Baseline
     from envsync.drift.finding import Scope
 
 
@@ -51,6 +55,32 @@ Ignore = Annotated[
         metavar="NAME", help="Leave this distribution, conda or OS package, or variable out. May be repeated."
     ),
 ]
+FormatOption = Annotated[
+    Format | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="text, for people; json (docs/schemas/diff.schema.json); sarif, for code scanning; github, annotations of "
+        "a workflow run; markdown, for a comment; html, one page; cyclonedx, what A holds, as a bill of materials."
+        "  [default: text]",
+    ),
+]
+SideOption = Annotated[
+    OneSide | None,
+    typer.Option(case_sensitive=False, help="With --format cyclonedx: which of the two.  [default: A]"),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="Write the report there, whole or not at all; - is stdout."),
+]
+BaselineOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        dir_okay=False,
+        help="What --format json --output FILE wrote: findings that it has are accepted, only others count.",
+    ),
+]
 
 
 def diff(
@@ -61,7 +91,11 @@ def diff(
     verify: Annotated[
         bool, typer.Option("--verify", help="Hash every installed file against its RECORD, or conda's record.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON (docs/schemas/diff.schema.json).")] = False,
+    form: FormatOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    side: SideOption = None,
+    output: OutputOption = None,
+    baseline: BaselineOption = None,
     every: Annotated[bool, typer.Option("--all", help="Do not fold long lists.")] = False,
     platform: PlatformOption = None,
     interpreter: InterpreterOption = None,
@@ -78,8 +112,10 @@ def diff(
     from envsync import settings
     from envsync.names import normalized
     from envsync.pull_options import Progress as PullProgress
-    from envsync.report import json, text
+    from envsync.redaction import printable
 
+    wanted = _format(form, as_json, side)
+    known = _read_baseline(baseline) if baseline is not None else None
     chosen = settings.load(Path.cwd())
     options = core.DiffOptions(
         scopes=_scopes(only) or chosen.only,
@@ -95,22 +131,40 @@ def diff(
             pull=pull_options(platform, interpreter, settings=chosen),
             progress=PullProgress(step=progress.step, note=progress.fact, layer=progress.layer),
         )
-    if as_json:
-        console.data(json.render(found.findings, found.comparison, found.fidelity))
-    else:
-        width = min(console.width(), 100)
-        console.data(
-            text.render(
-                found.findings,
-                found.comparison,
-                width=width,
-                colour=console.colour(),
-                fold=not every,
-                fidelity=found.fidelity,
-            )
-        )
+    if known is not None:
+        found = _without_accepted(found, known, options.scopes)
+    write(rendered(found, wanted, every=every, side=side or "A", is_stdout=is_stdout(output)), output)
+    if not is_stdout(output):
+        console.say(f"{printable(str(output))}: {len(found.findings)} finding{'' if len(found.findings) == 1 else 's'}")
     return 1 if found.findings else 0
 
 
 def _scopes(only: list[Only] | None) -> frozenset[Scope]:
     return frozenset(scope.value for scope in only or ())
+
+
+def _format(form: Format | None, as_json: bool, side: OneSide | None) -> Format:
+    wanted = form or ("json" if as_json else "text")
+    if as_json and wanted != "json":
+        raise UsageError(f"--json: not with --format {wanted}")
+    if side is not None and wanted != "cyclonedx":
+        raise UsageError("--side: only with --format cyclonedx, as all others are of both")
+    return wanted
+
+
+def _read_baseline(file: Path) -> Baseline:
+    from envsync.drift.baseline import parse_baseline
+
+    try:
+        return parse_baseline(file.read_bytes(), str(file))
+    except OSError as error:
+        raise UsageError(f"--baseline {file}: cannot be read: {error.strerror}") from error
+
+
+def _without_accepted(found: Difference, known: Baseline, scopes: frozenset[Scope]) -> Difference:
+    from msgspec.structs import replace
+
+    from envsync.drift.baseline import apply_baseline
+
+    new, comparison = apply_baseline(found.findings, found.comparison, known, scopes=scopes)
+    return replace(found, findings=new, comparison=comparison)

@@ -48,6 +48,24 @@ class Counts(Struct, frozen=True, kw_only=True):
     identical: int
 
 
+class Accepted(Struct, frozen=True, kw_only=True):
+    """What a baseline took out of the findings."""
+
+    baseline: str
+    """The file's name, for people."""
+    count: int
+    """Findings that it knows, and that are not told."""
+    gone: int
+    """Those that it knows and that are not there any more."""
+
+    @property
+    def sentence(self) -> str:
+        """For people: ``12 findings accepted by baseline.json; 3 more that it knows are gone``."""
+        findings = "1 finding" if self.count == 1 else f"{self.count} findings"
+        gone = f"; {self.gone} more that it knows {'is' if self.gone == 1 else 'are'} gone" if self.gone else ""
+        return f"{findings} accepted by {self.baseline}{gone}"
+
+
 class Comparison(Struct, frozen=True, kw_only=True):
     """The frame around the findings."""
 
@@ -57,6 +75,8 @@ class Comparison(Struct, frozen=True, kw_only=True):
     not_compared: tuple[NotCompared, ...]
     conda: Counts | None = None
     """``None`` unless both sides are conda environments."""
+    accepted: Accepted | None = None
+    """``None``: no baseline was given."""
 
 
 _DIFFERENT: frozenset[Kind] = frozenset(

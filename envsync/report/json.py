@@ -26,6 +26,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     """Conda packages; only where both sides are conda environments."""
     fidelity: FidelityFigures | msgspec.UnsetType = msgspec.UNSET
     """Absent where the files of the image, or of the environment, are not known."""
+    accepted: int | msgspec.UnsetType = msgspec.UNSET
+    """How many findings the baseline knows, which are not among these; absent where none was given."""
     findings: tuple[Finding, ...]
     """Most important first."""
     not_compared: tuple[NotCompared, ...]
@@ -41,6 +43,7 @@ def render(findings: Sequence[Finding], comparison: Comparison, fidelity: Fideli
         distributions=comparison.distributions,
         conda=msgspec.UNSET if comparison.conda is None else comparison.conda,
         fidelity=msgspec.UNSET if fidelity is None else fidelity_figures(fidelity),
+        accepted=msgspec.UNSET if comparison.accepted is None else comparison.accepted.count,
         findings=tuple(findings),
         not_compared=comparison.not_compared,
     )

@@ -1,0 +1,100 @@
+"""The formats of ``envsync diff``, and where a report goes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Literal
+
+from envsync.cli import console
+from envsync.errors import UsageError
+
+if TYPE_CHECKING:
+    from envsync.diff import Difference
+
+Format = Literal["text", "json", "sarif", "github", "markdown", "cyclonedx", "html"]
+OneSide = Literal["A", "B"]
+
+
+def rendered(found: Difference, form: Format, *, every: bool, side: OneSide, is_stdout: bool) -> str:
+    """The report; only text knows of a terminal's width and colours."""
+    findings, comparison, fidelity = found.findings, found.comparison, found.fidelity
+    expected, actual = found.expected.snapshot, found.actual.snapshot
+    match form:
+        case "text":
+            from envsync.report import text
+
+            width = min(console.width(), 100) if is_stdout else 80
+            colour = console.colour() and is_stdout
+            told = text.render(findings, comparison, width=width, colour=colour, fold=not every, fidelity=fidelity)
+            return told if comparison.accepted is None else f"{told}{comparison.accepted.sentence}\n"
+        case "json":
+            from envsync.report import json
+
+            return json.render(findings, comparison, fidelity)
+        case "sarif":
+            from envsync.report import sarif
+
+            return sarif.render(findings, comparison, fidelity, expected, lock=in_repository(found.expected.lock))
+        case "github":
+            from envsync.report import github
+
+            return github.render(findings, comparison, fidelity, expected, lock=in_repository(found.expected.lock))
+        case "markdown":
+            from envsync.report import markdown
+
+            return markdown.render(findings, comparison, fidelity)
+        case "cyclonedx":
+            from envsync.report import cyclonedx
+
+            return cyclonedx.render(actual, judged_by=expected) if side == "B" else cyclonedx.render(expected)
+        case "html":
+            from envsync.report import html  # type: ignore[attr-defined, unused-ignore]
+
+            page: str = html.render(findings, comparison, fidelity, expected, actual)
+            return page
+
+
+def in_repository(lock: str | None) -> PurePosixPath | None:
+    """A lock directory relative to the repository around the working directory; ``None``: it is not in there.
+
+    The repository is the nearest folder upwards with a ``.git``; where there is none, the working directory.
+    """
+    if lock is None:
+        return None
+    here = Path.cwd()
+    root = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+    try:
+        return PurePosixPath(Path(lock).resolve().relative_to(root))
+    except ValueError:
+        return None
+
+
+def write(report: str, output: Path | None) -> None:
+    """Print a report, or write it to a file, whole or not at all; ``-`` is stdout.
+
+    Raises:
+        UsageError: the place is a folder.
+        WriteError: it cannot be written.
+    """
+    from envsync.writing import WriteError, write_file
+
+    if is_stdout(output):
+        console.data(report)
+        return
+    assert output is not None  # noqa: S101 - that would be stdout
+    target = Path(os.path.realpath(output))  # what a link leads to is written, not the link
+    if target.is_dir():
+        raise UsageError(f"--output {output}: a folder (expected a file)")
+    if target.exists() and not target.is_file():  # a device or pipe cannot be replaced
+        try:
+            target.write_text(report, encoding="utf-8")
+        except OSError as error:
+            raise WriteError(f"{output}: cannot be written: {error.strerror}") from error
+        return
+    write_file(target, report.encode())
+
+
+def is_stdout(output: Path | None) -> bool:
+    """Whether a report is printed."""
+    return output is None or str(output) == "-"
