@@ -20,6 +20,7 @@ def rendered(found: Difference, form: Format, *, every: bool, side: OneSide, is_
     """The report; only text knows of a terminal's width and colours."""
     findings, comparison, fidelity = found.findings, found.comparison, found.fidelity
     expected, actual = found.expected.snapshot, found.actual.snapshot
+    lock = in_repository(found.expected.lock, Path.cwd())
     match form:
         case "text":
             from envsync.report import text
@@ -35,11 +36,11 @@ def rendered(found: Difference, form: Format, *, every: bool, side: OneSide, is_
         case "sarif":
             from envsync.report import sarif
 
-            return sarif.render(findings, comparison, fidelity, expected, lock=in_repository(found.expected.lock))
+            return sarif.render(findings, comparison, fidelity, expected, lock=lock)
         case "github":
             from envsync.report import github
 
-            return github.render(findings, comparison, fidelity, expected, lock=in_repository(found.expected.lock))
+            return github.render(findings, comparison, fidelity, expected, lock=lock)
         case "markdown":
             from envsync.report import markdown
 
@@ -55,17 +56,17 @@ def rendered(found: Difference, form: Format, *, every: bool, side: OneSide, is_
             return page
 
 
-def in_repository(lock: str | None) -> PurePosixPath | None:
-    """A lock directory relative to the repository around the working directory; ``None``: it is not in there.
+def in_repository(lock: str | None, here: Path) -> PurePosixPath | None:
+    """A lock directory relative to the repository around the folder ``here``; ``None``: it is not in there.
 
-    The repository is the nearest folder upwards with a ``.git``; where there is none, the working directory.
+    The repository is the nearest folder upwards with a ``.git``; where there is none, ``here``.
     """
     if lock is None:
         return None
-    here = Path.cwd()
+    here = here.resolve()
     root = next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
     try:
-        return PurePosixPath(Path(lock).resolve().relative_to(root))
+        return PurePosixPath((here / lock).resolve().relative_to(root))
     except ValueError:
         return None
 

@@ -82,10 +82,17 @@ def escaped_property(text: str) -> str:
     return escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
+def nothing_found(comparison: Comparison) -> str:
+    """What is said where there are no findings, or none that the baseline has not."""
+    return "no drift" if comparison.accepted is None else "nothing new"
+
+
 def _figures(findings: Sequence[Finding], comparison: Comparison, fidelity: Fidelity | None) -> Iterator[str]:
     """Numbers alone: no text of an image, which could hold a command of the runner's older syntax."""
     counts = {severity: sum(finding.severity == severity for finding in findings) for severity in _LEVELS}
-    yield ", ".join(f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in counts.items() if n) or "no drift"
+    yield ", ".join(f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in counts.items() if n) or nothing_found(
+        comparison
+    )
     if harmless := sum(finding.verdict == "harmless" for finding in findings):
         yield f"{harmless} of them harmless, not annotated"
     if fidelity is not None:

@@ -15,6 +15,7 @@ from envsync.drift.finding import Finding, Kind, Severity
 from envsync.drift.fixes import merged
 from envsync.exact.fidelity import Fidelity
 from envsync.redaction import printable
+from envsync.report.github import nothing_found
 from envsync.report.text import TITLES
 
 LIMIT = 60_000
@@ -26,8 +27,8 @@ _VALUE = 600
 """Characters of one text, escaped."""
 _SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
-# Punctuation can mark something up, begin a link (of "www." as well), a mention or a reference to an issue.
-_MARKUP = re.compile(r"[^\w ,;()/'=+.-]|_|(?<=www)\.", re.IGNORECASE)
+# Punctuation can mark something up, begin a link (as in "https:" and "www."), a mention or a reference to an issue.
+_MARKUP = re.compile(r"[^\w ,:;()/'=+.-]|_|:(?! )|(?<=www)\.", re.IGNORECASE)
 _HALF_ENTITY = re.compile(r"&[^;]*\Z")
 _BACKTICKS = re.compile(r"`+")
 
@@ -52,9 +53,11 @@ def render(findings: Sequence[Finding], comparison: Comparison, fidelity: Fideli
         tables += table
         room -= _size(table)
         told += shown
-    left = {"are harmless: nothing here needs what differs": len(findings) - len(listed)}
-    left["are left out, for want of room"] = len(listed) - told
-    after[:0] = [f"{n} more findings {why} (`envsync diff --all`).\n" for why, n in left.items() if n]
+    harmless, without_room = len(findings) - len(listed), len(listed) - told
+    left_out = [f"{harmless} harmless, as nothing here needs what differs"] * bool(harmless)
+    left_out += [f"{without_room} for want of room"] * bool(without_room)
+    if left_out:
+        after[:0] = [f"Findings left out: {'; '.join(left_out)} (`envsync diff --all` shows them).", ""]
     return "\n".join([*before, *tables, *after]).rstrip("\n") + "\n"
 
 
@@ -83,7 +86,9 @@ def _size(lines: Sequence[str]) -> int:
 
 def _figures(findings: Sequence[Finding], comparison: Comparison) -> str:
     counts = [(severity, sum(finding.severity == severity for finding in findings)) for severity in _SEVERITIES]
-    told = ", ".join(f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in counts if n) or "no drift"
+    told = ", ".join(f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in counts if n) or nothing_found(
+        comparison
+    )
     counted = (("conda packages", comparison.conda), ("distributions", comparison.distributions))
     same = [f"{c.identical} of {c.compared} {what} identical" for what, c in counted if c is not None and c.compared]
     return ", ".join([told, *same])
@@ -116,18 +121,19 @@ def _table(severity: Severity, kind: Kind, findings: Sequence[Finding], room: in
     single, plural = TITLES[kind]
     title = single if len(findings) == 1 or not plural else f"{len(findings)} {plural}"
     is_needed = any(finding.needed_by for finding in findings)
-    columns = ["", "A", "B", *(["needed by"] if is_needed else []), "what it may break"]
+    is_shared = len({finding.impact for finding in findings}) == 1
+    columns = ["", "A", "B", *(["needed by"] if is_needed else []), *([] if is_shared else ["what it may break"])]
     head = [
         f"<details{' open' if severity == 'error' else ''}><summary><b>{severity}</b>: {title}</summary>",
         "",
         f"| {' | '.join(columns)} |",
         f"|{' --- |' * len(columns)}",
     ]
-    foot = ["", "</details>", ""]
+    foot = ["", *([f"{prose(findings[0].impact)}\n"] if is_shared else []), "</details>", ""]
     room -= _size(head) + _size(foot)
     rows: list[str] = []
     for finding in findings:
-        row = _row(finding, is_needed)
+        row = _row(finding, needed=is_needed, impact=not is_shared)
         room -= len(row) + 1
         if room < 0:
             break
@@ -135,10 +141,11 @@ def _table(severity: Severity, kind: Kind, findings: Sequence[Finding], room: in
     return ([*head, *rows, *foot], len(rows)) if rows else ([], 0)
 
 
-def _row(finding: Finding, is_needed: bool) -> str:
-    needed = [prose(", ".join(finding.needed_by))] if is_needed else []
-    values = [code(finding.subject), code(finding.expected or ""), code(finding.actual or "")]
-    return f"| {' | '.join([*values, *needed, prose(finding.impact)])} |"
+def _row(finding: Finding, *, needed: bool, impact: bool) -> str:
+    cells = [code(finding.subject), code(finding.expected or ""), code(finding.actual or "")]
+    cells += [prose(", ".join(finding.needed_by))] * needed
+    cells += [prose(finding.impact)] * impact
+    return f"| {' | '.join(cells)} |"
 
 
 def _fixes(findings: Sequence[Finding]) -> Iterator[str]:
