@@ -182,8 +182,6 @@ def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mappin
     return Difference(
         findings=findings,
         fidelity=fidelity if "python" in options.scopes else None,
-        expected=as_found,
-        actual=actual,
         comparison=describe_comparison(
             expected.snapshot,
             actual.snapshot,
@@ -194,6 +192,8 @@ def _compare(expected: Side, actual: Side, options: DiffOptions, reasons: Mappin
             actual_lock=actual.lock,
             also_not_compared=notes,
         ),
+        expected=as_found,
+        actual=actual,
     )
 
 
