@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("pull", "create", "diff", "images", "cache info", "cache clear")
+COMMANDS = ("pull", "create", "diff", "show", "images", "cache info", "cache clear")
 
 
 SETTINGS = """## What a project can keep in pyproject.toml
@@ -45,11 +45,13 @@ def schemas() -> dict[Path, str]:
     """Path -> text of each JSON Schema."""
     from envsync.lock.codec import snapshot_schema
     from envsync.report.json import schema
+    from envsync.report.shown_json import shown_schema
 
     folder = ROOT / "docs" / "schemas"
     return {
         folder / "snapshot.schema.json": json.dumps(snapshot_schema(), indent=2) + "\n",
         folder / "diff.schema.json": json.dumps(schema(), indent=2) + "\n",
+        folder / "show.schema.json": json.dumps(shown_schema(), indent=2) + "\n",
     }
 
 

@@ -19,13 +19,13 @@ from envsync.drift.variables import compared_names
 from envsync.errors import LockError, UsageError
 from envsync.exact.fidelity import Fidelity, measure, other_builds
 from envsync.local import describe
-from envsync.locate import default_environment, is_environment, is_there, lock_at_hand, parse_meant
+from envsync.locate import default_environment, is_environment, lock_at_hand
 from envsync.lock.conda.platforms import on_the_platform_of
 from envsync.lock.store import read_lock
 from envsync.model import ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
 from envsync.pull_options import Progress, PullOptions
-from envsync.take import take_snapshot
+from envsync.subject import find_subject
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
@@ -100,20 +100,8 @@ def diff(
 
 
 def _side(text: str, root: Path, pull: PullOptions, progress: Progress, *, judged_by: Snapshot | None = None) -> Side:
-    path = Path(text)
-    if is_environment(path):
-        return Side(snapshot=_describe(path, judged_by))
-    if is_there(path) and path.is_dir() and (text.startswith((".", "/", "~")) or text.endswith("/")):
-        located = lock_at_hand(text, root) if (path / "snapshot.json").exists() else None
-        if located is None:
-            raise UsageError(
-                f"{text}: neither an environment (no pyvenv.cfg, no bin/python) nor a lock directory (no snapshot.json)"
-            )
-        return Side(snapshot=located.lock.snapshot, lock=str(located.lock.path))
-    located = lock_at_hand(text, root)
-    if located is not None:
-        return Side(snapshot=located.lock.snapshot, lock=str(located.lock.path))
-    return Side(snapshot=take_snapshot(parse_meant(text), pull, progress))
+    found = find_subject(text, root, pull, progress, lambda environment: _describe(environment, judged_by))
+    return Side(snapshot=found.snapshot, lock=found.lock)
 
 
 def _describe(environment: Path, expected: Snapshot | None) -> Snapshot:

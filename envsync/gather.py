@@ -92,6 +92,7 @@ def read_snapshot(
     environments, marked, doubts = conda.find_conda(tree, conda.find_prefixes(tree), described)
     packages, unread = os_packages.find(tree)
     needs, unseen = find_needs(tree, marked[0], system, env, machine)
+    source = msgspec.structs.replace(source, layer_sizes=tree.layer_sizes, layer_commands=config.layer_commands)
     snapshot = _snapshot(source, config, system, marked, environments, packages, (*skipped, *doubts, *unread, *unseen))
     completed = complete(msgspec.structs.replace(snapshot, needs=needs), tree)
     return with_artifacts(completed, tree, artifacts) if artifacts is not None else completed.snapshot
@@ -225,8 +226,14 @@ def with_files(ran: Snapshot, read: Snapshot) -> Snapshot:
         distributions=tuple(map(joined, ran.python.distributions)),
         standard_library=read.python.standard_library,
     )
+    source = ran.source
+    if isinstance(source, ImageSource) and isinstance(read.source, ImageSource):
+        source = msgspec.structs.replace(
+            source, layer_sizes=read.source.layer_sizes, layer_commands=read.source.layer_commands
+        )
     return msgspec.structs.replace(
         ran,
+        source=source,
         interpreters=(python, *ran.interpreters[1:]),
         os_packages=os_packages.with_reasons(ran.os_packages, read.os_packages),
         needs=read.needs,

@@ -14,7 +14,9 @@ from tests.factory import LAYER, distribution, snapshot, source
 
 RAN = snapshot(distribution("six"), distribution("idna"))
 READ = snapshot(
-    distribution("six", layer=LAYER), distribution("idna", layer=LAYER), source=source(method="read", layers=(LAYER,))
+    distribution("six", layer=LAYER),
+    distribution("idna", layer=LAYER),
+    source=source(method="read", layer_sizes=(512,), layer_commands=("COPY . .",)),
 )
 
 
@@ -63,8 +65,14 @@ def test_what_is_wanted_by_its_name_is_what_the_patterns_match() -> None:
 def test_two_equal_sides_become_one_that_knows_the_layers() -> None:
     both = agree(RAN, READ)
     assert isinstance(both.source, ImageSource)
-    assert both.source.method == "both"
+    assert (both.source.method, both.source.layer_sizes) == ("both", (512,))
     assert both.distributions == READ.distributions
+
+
+def test_what_was_run_is_told_the_sizes_of_its_layers_by_its_files() -> None:
+    told = with_files(RAN, READ).source
+    assert isinstance(told, ImageSource)
+    assert (told.method, told.layer_sizes, told.layer_commands) == ("run", (512,), ("COPY . .",))
 
 
 def test_what_only_reading_could_not_tell_is_kept_and_no_disagreement() -> None:

@@ -80,6 +80,7 @@ MAY_IMPORT = {
     "solve": {"conda_config", "drift", "lock"},
     "pull": {"lock", "pull_options", "solve", "take"},
     "locate": {"lock", "official", "pull", "pull_options"},
+    "subject": {"local", "locate", "lock", "pull_options", "take"},
     "supply": {"build", "exact", "known", "lock", "pull_options", "take"},
     "create": {
         "build",
@@ -96,7 +97,7 @@ MAY_IMPORT = {
         "take",
     },
     "update_base": {"build", "conda_config", "create", "locate", "lock"},
-    "diff": {"build", "drift", "exact", "local", "locate", "lock", "pull_options", "settings", "take"},
+    "diff": {"build", "drift", "exact", "local", "locate", "lock", "pull_options", "settings", "subject"},
 }
 OWNERS = {
     "cyclonedx": {"envsync/report/cyclonedx.py"},

@@ -17,6 +17,7 @@ from envsync.cli.diff import diff
 from envsync.cli.images import images
 from envsync.cli.outcome import guarded
 from envsync.cli.pull import pull
+from envsync.cli.show import show
 
 app = typer.Typer(
     name="envsync",
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for command in (pull, create, diff, images):
+for command in (pull, create, diff, show, images):
     app.command()(guarded(command))
 app.add_typer(cache, name="cache")
 

@@ -28,7 +28,9 @@ def data(text: str) -> None:
     if sys.stdout is None:
         raise OutputError("stdout: cannot be written: it is closed")
     try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        encoding = sys.stdout.encoding or "utf-8"
+        shown = text.encode(encoding, "backslashreplace").decode(encoding)
+        sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         raise
@@ -104,6 +106,15 @@ def is_terminal() -> bool:
 def colour() -> bool:
     """Whether stdout may be coloured: a terminal, and https://no-color.org is respected."""
     return is_a_terminal(sys.stdout) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def can_draw() -> bool:
+    """Whether stdout can hold the lines of a tree."""
+    try:
+        "├└│".encode((sys.stdout and sys.stdout.encoding) or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def width() -> int:

@@ -31,6 +31,8 @@ _STRING_LIMIT = 128 << 10
 """Bytes of a variable: MAX_ARG_STRLEN of Linux. No process can be started with a longer one."""
 _PATH_LIMIT = 4096
 """Bytes of a path: PATH_MAX of Linux."""
+_COMMAND_LIMIT = 500
+"""Characters of a layer's command that are kept: it is for people."""
 
 INDEX_TYPES = frozenset(
     {"application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"}
@@ -131,6 +133,8 @@ class _RootFs(Struct):
 
 class _History(Struct):
     created: str | None = None
+    created_by: str | None = None
+    empty_layer: bool | None = None
 
 
 class _Config(_Platform):
@@ -243,7 +247,24 @@ def parse_config(data: bytes, *, where: str) -> ConfigFile:
         diff_ids=tuple(
             _digest(text, where, f"rootfs.diff_ids[{number}]") for number, text in enumerate(raw.rootfs.diff_ids)
         ),
+        layer_commands=_commands(raw.history or (), len(raw.rootfs.diff_ids)),
     )
+
+
+def _commands(history: Sequence[_History], layers: int) -> tuple[str, ...]:
+    """What made each layer; nothing where some were squashed or added without telling, so that they cannot be matched.
+
+    https://github.com/opencontainers/image-spec/blob/main/config.md#properties
+    """
+    told = [one.created_by or "" for one in history if not one.empty_layer]
+    if len(told) != layers or not any(told):
+        return ()
+    return tuple(_shortened(without_credentials(text[:_STRING_LIMIT])) for text in told)
+
+
+def _shortened(command: str) -> str:
+    line = " ".join(command.split())
+    return line if len(line) <= _COMMAND_LIMIT else f"{line[:_COMMAND_LIMIT]}…"
 
 
 def _newest(created: str | None, history: Sequence[_History]) -> str | None:

@@ -20,6 +20,8 @@ class ConfigFile(Struct, frozen=True, kw_only=True):
     created: str | None
     config: ImageConfig
     diff_ids: tuple[Digest, ...]
+    layer_commands: tuple[str, ...] = ()
+    """What made each layer, without credentials; empty where the history does not tell of exactly these."""
 
 
 class LayerProgress(Struct, frozen=True, kw_only=True):

@@ -50,6 +50,8 @@ class LayerStream:
         self._tar_hash = hashlib.new(layer.diff_id.algorithm)
         self._stored: Iterator[memoryview] = iter(())
         self.compression: Compression = "none"
+        self.size = 0
+        """Bytes of the tar that were given so far."""
 
     def __enter__(self) -> LayerStream:
         """Open the layer and look at its first bytes.
@@ -85,7 +87,9 @@ class LayerStream:
         stored = self._stored if self._on_bytes is None else _counted(self._stored, self._on_bytes)
         plain = decompress(stored, self.compression, where=self._where)
         try:
-            yield from self._hashed(plain, self._tar_hash)
+            for chunk in self._hashed(plain, self._tar_hash):
+                self.size += len(chunk)
+                yield chunk
         except CorruptImageError:
             # Damaged data is best explained by the digest of the blob, where one is recorded.
             for _ in self._stored:

@@ -6,7 +6,8 @@ machine's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Set
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -35,12 +36,29 @@ class Conflict(Struct, frozen=True, kw_only=True):
         return f"{self.distribution} requires {self.requirement}, but {self.found} is installed"
 
 
+class Need(Struct, frozen=True, kw_only=True):
+    """What one distribution requires, in this environment, of another one."""
+
+    name: NormalizedName
+    requirement: Requirement
+    conflict: Conflict | None
+    """``None``: what is installed will do."""
+
+
 class Graph(Struct, frozen=True, kw_only=True):
-    """Distributions by normalised name, and for each the names that it needs."""
+    """Distributions by normalised name, and for each what it needs."""
 
     distributions: Mapping[NormalizedName, Distribution]
+    requirements: Mapping[NormalizedName, tuple[Need, ...]]
+    """Also what is not installed."""
     needs: Mapping[NormalizedName, frozenset[NormalizedName]]
-    conflicts: tuple[Conflict, ...]
+    """What of that is installed."""
+
+    @property
+    def conflicts(self) -> tuple[Conflict, ...]:
+        """What ``pip check`` would say."""
+        found = (need.conflict for needs in self.requirements.values() for need in needs)
+        return tuple(conflict for conflict in found if conflict is not None)
 
     def roots(self, available: frozenset[NormalizedName]) -> tuple[NormalizedName, ...]:
         """The names in ``available`` that no other one of them needs, sorted.
@@ -73,30 +91,49 @@ class Graph(Struct, frozen=True, kw_only=True):
 
 
 def build_graph(snapshot: Snapshot) -> Graph:
-    """The graph of the snapshot's environment; shadowed copies do not take part."""
+    """The graph of the snapshot's environment; shadowed copies do not take part.
+
+    An extra counts where a requirement that holds itself asks for it.
+    """
     distributions = {normalized(d.name): d for d in snapshot.distributions}
     environment = marker_environment(snapshot)
-    needs: dict[NormalizedName, frozenset[NormalizedName]] = {}
-    conflicts: list[Conflict] = []
-    for name, distribution in sorted(distributions.items()):
-        wanted: set[NormalizedName] = set()
-        for requirement in _active_requirements(distribution, environment):
-            other = normalized(requirement.name)
-            if other in distributions:
-                wanted.add(other)
-            conflict = _conflict(distribution, requirement, distributions.get(other))
-            if conflict is not None:
-                conflicts.append(conflict)
-        needs[name] = frozenset(wanted)
-    return Graph(distributions=distributions, needs=needs, conflicts=tuple(conflicts))
+    requirements: dict[NormalizedName, tuple[Need, ...]] = dict.fromkeys(sorted(distributions), ())
+    extras: dict[NormalizedName, set[str]] = {name: set() for name in distributions}
+    waiting = list(distributions)
+    while waiting:
+        name = waiting.pop()
+        requirements[name] = tuple(_needs(distributions[name], extras[name], environment, distributions))
+        for need in requirements[name]:
+            asked = set(map(normalized, need.requirement.extras))
+            if need.name in extras and not asked <= extras[need.name]:
+                extras[need.name] |= asked
+                waiting.append(need.name)
+    needs = {
+        name: frozenset(need.name for need in wanted) & distributions.keys() for name, wanted in requirements.items()
+    }
+    return Graph(distributions=distributions, requirements=requirements, needs=needs)
 
 
-def _active_requirements(distribution: Distribution, environment: Mapping[str, str]) -> Iterator[Requirement]:
+def _needs(
+    distribution: Distribution,
+    extras: Set[str],
+    environment: Mapping[str, str],
+    distributions: Mapping[NormalizedName, Distribution],
+) -> Iterator[Need]:
+    for requirement in _active_requirements(distribution, extras, environment):
+        name = normalized(requirement.name)
+        conflict = _conflict(distribution, requirement, distributions.get(name))
+        yield Need(name=name, requirement=requirement, conflict=conflict)
+
+
+def _active_requirements(
+    distribution: Distribution, extras: Set[str], environment: Mapping[str, str]
+) -> Iterator[Requirement]:
     for text in distribution.requires:
         requirement = _parse_requirement(text)
         if requirement is None:
             continue
-        contexts = [{**environment, "extra": extra} for extra in ("", *distribution.extras)]
+        contexts = [{**environment, "extra": extra} for extra in ("", *sorted(extras))]
         try:
             if requirement.marker is None or any(requirement.marker.evaluate(context) for context in contexts):
                 yield requirement
@@ -108,10 +145,16 @@ def _active_requirements(distribution: Distribution, environment: Mapping[str, s
 def _parse_requirement(text: str) -> Requirement | None:
     from packaging.requirements import Requirement
 
-    try:
-        return Requirement(text)
-    except (ValueError, RecursionError):  # InvalidRequirement; a marker that nests too deep
-        return None
+    for spelling in (text, _VERSIONS.sub(" ", text, count=1)):
+        try:
+            return Requirement(spelling)
+        except (ValueError, RecursionError):  # InvalidRequirement; a marker that nests too deep
+            continue
+    return None
+
+
+_VERSIONS = re.compile(r"\([^()]*\)|[<>=!~][^;()]*")
+"""What stands after a name. Old versions (``pytz (>=2011k)``) are none by PEP 440: then any will do."""
 
 
 def _conflict(distribution: Distribution, requirement: Requirement, installed: Distribution | None) -> Conflict | None:

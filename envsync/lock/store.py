@@ -139,7 +139,13 @@ def says_more(new: Snapshot, old: Snapshot) -> bool:
     """Whether ``new`` has facts that ``old`` has not: other ones, their layers, or what gives their files."""
     if not same_facts(old, new) or (_knows_layers(new) and not _knows_layers(old)):
         return True
+    if _layer_sizes(new) and not _layer_sizes(old):
+        return True
     return _artifacts(with_known_artifacts(new, old)) != _artifacts(old)
+
+
+def _layer_sizes(snapshot: Snapshot) -> tuple[int, ...]:
+    return snapshot.source.layer_sizes if isinstance(snapshot.source, ImageSource) else ()
 
 
 def _artifacts(snapshot: Snapshot) -> list[tuple[IndexFile | None, ImageWheel | None]]:
@@ -202,7 +208,9 @@ def _knows_layers(snapshot: Snapshot) -> bool:
 
 def _facts(snapshot: Snapshot, with_layers: bool) -> Snapshot:
     if isinstance(snapshot.source, ImageSource):
-        source = msgspec.structs.replace(snapshot.source, method="read", pulled_at="")
+        source = msgspec.structs.replace(
+            snapshot.source, method="read", pulled_at="", layer_sizes=(), layer_commands=()
+        )
         conda = tuple(msgspec.structs.replace(one, name=None, solved=()) for one in snapshot.conda)
         snapshot = msgspec.structs.replace(snapshot, source=source, skipped=(), conda=conda)
         snapshot = _without_artifacts(snapshot)
@@ -261,15 +269,15 @@ def find_locks(root: Path) -> tuple[Path, ...]:
     return tuple(sorted(folder for folder in folders if not folder.name.startswith(STAGING)))
 
 
-def choose_lock(root: Path) -> Lock:
-    """The only lock under ``root``, else the one that was pulled last.
+def choose_lock(root: Path, saying: str = "--image ") -> Lock:
+    """The only lock under ``root``, else the one that was pulled last; ``saying``: what comes before the one meant.
 
     Raises:
         LockError: there is none, or several and none of them is the last one pulled.
     """
     locks = [read_lock(path) for path in find_locks(root)]
     if not locks:
-        raise LockError(f"{root}: no lock here", hint="Make one: envsync pull IMAGE (or say which: --image IMAGE)")
+        raise LockError(f"{root}: no lock here", hint=f"Make one: envsync pull IMAGE (or say which: {saying}IMAGE)")
     if len(locks) == 1:
         return locks[0]
     dated = [(lock.snapshot.source.pulled_at, lock) for lock in locks if isinstance(lock.snapshot.source, ImageSource)]
@@ -277,11 +285,11 @@ def choose_lock(root: Path) -> Lock:
     last = [lock for date, lock in dated if date == newest]
     if len(last) == 1:
         return last[0]
-    raise LockError(f"{root}: {len(locks)} locks, and none was pulled last", hint=_choices(locks))
+    raise LockError(f"{root}: {len(locks)} locks, and none was pulled last", hint=_choices(locks, saying))
 
 
-def _choices(locks: Sequence[Lock]) -> str:
-    return "Say which:\n" + "\n".join(f"  --image {lock.reference}" for lock in locks)
+def _choices(locks: Sequence[Lock], saying: str) -> str:
+    return "Say which:\n" + "\n".join(f"  {saying}{lock.reference}" for lock in locks)
 
 
 def changes(old: Snapshot, new: Snapshot) -> Changes:

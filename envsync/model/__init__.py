@@ -47,6 +47,10 @@ class ImageSource(Record, frozen=True, kw_only=True, tag_field="kind", tag="imag
     """RFC 3339, UTC, seconds. The only field that is not a fact of the image."""
     layers: tuple[Digest, ...] = ()
     """Diff IDs (uncompressed), lowest first."""
+    layer_sizes: tuple[int, ...] = ()
+    """Bytes of each, uncompressed; empty where the image was only run."""
+    layer_commands: tuple[str, ...] = ()
+    """The instruction that made each, by the config's history, without credentials; empty where it does not tell."""
 
 
 class Doubt(Record, frozen=True, kw_only=True):

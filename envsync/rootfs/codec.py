@@ -14,11 +14,12 @@ from envsync.rootfs.digests import FileDigests
 from envsync.rootfs.names import LayerNames, PackedNames
 from envsync.rootfs.scan import LayerContents
 
-SCANNER = f"5-{sys.byteorder}"
+SCANNER = f"6-{sys.byteorder}"
 """To be raised with every change of what a scan finds, or of this encoding. Arrays are in the machine's byte order."""
 
 
 class _Stored(Struct, kw_only=True, array_like=True):
+    size: int
     names: PackedNames
     conflicts: list[bytes]
     whiteouts: list[bytes]
@@ -35,6 +36,7 @@ class _Stored(Struct, kw_only=True, array_like=True):
 def encode(contents: LayerContents) -> bytes:
     """A layer that was scanned to its end, whatever its number."""
     stored = _Stored(
+        size=contents.size,
         names=contents.names.pack(),
         conflicts=_as_bytes(contents.conflicts),
         whiteouts=_as_bytes(contents.whiteouts),
@@ -57,6 +59,7 @@ def decode(data: bytes, number: int) -> LayerContents | None:
         return LayerContents(
             number=number,
             complete=True,
+            size=stored.size,
             names=LayerNames.unpack(stored.names),
             conflicts=frozenset(_as_text(stored.conflicts)),
             whiteouts=set(_as_text(stored.whiteouts)),

@@ -75,6 +75,7 @@ def read_rootfs(
         elves=lambda number, offset: layers[number].elves.get(offset) if number >= 0 else None,
         diff_ids=image.config.diff_ids,
         seekable=reading.seekable(),
+        layer_sizes=tuple(each.size for each in layers),
     )
     # The contents stream past under the first name of a file, which may not be the one that is wanted.
     rootfs.prefetch(PurePosixPath(path) for path in merged.hard_links if wanted(path))
@@ -158,6 +159,7 @@ class _Reading:
                 for _ in chunks:
                     pass
                 raise
+            contents.size = stream.size
         if self._known is not None:
             self._known.put(layer.diff_id, encode(contents))
         self._tell(layer, "read", layer.size)

@@ -74,6 +74,8 @@ class LayerContents:
     number: int
     complete: bool = False
     """Whether the whole layer was scanned, and its digests verified."""
+    size: int = 0
+    """Bytes of its tar."""
     names: LayerNames = field(default_factory=LayerNames)
     """All but whiteouts."""
     conflicts: frozenset[str] = frozenset()

@@ -57,6 +57,7 @@ class Rootfs:
         elves: Callable[[int, int], bytes | None],
         diff_ids: tuple[Digest, ...],
         seekable: frozenset[int] = frozenset(),
+        layer_sizes: tuple[int, ...] = (),
     ) -> None:
         """What the layers hold.
 
@@ -69,6 +70,7 @@ class Rootfs:
             elves: records of ELF files, likewise: see :mod:`envsync.rootfs.elves`.
             diff_ids: of the layers.
             seekable: numbers of the layers of which any file is soon read.
+            layer_sizes: bytes of their tars.
         """
         self._merged = merged
         self._kept = kept
@@ -79,6 +81,8 @@ class Rootfs:
         self._parsed: dict[tuple[int, int], Elf | None] = {}
         self._diff_ids = diff_ids
         self._seekable = seekable
+        self.layer_sizes = layer_sizes
+        """Bytes of the layers, uncompressed, lowest first."""
         self._rereads = 0
         self._real: dict[str, str | None] = {}
         self.skipped = merged.skipped

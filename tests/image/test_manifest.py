@@ -129,3 +129,31 @@ def test_an_image_is_as_old_as_its_newest_layer(
     raw = {"architecture": "amd64", "os": "linux", "rootfs": {"diff_ids": []}}
     data = as_json({**raw, "created": created, "history": [{"created": one} for one in history]})
     assert parse_config(data, where="config").created == expected
+
+
+@pytest.mark.parametrize(
+    ("history", "expected"),
+    [
+        (
+            [
+                {"created_by": "/bin/sh -c #(nop) ADD file:1 in / "},
+                {"created_by": "ENV A=1", "empty_layer": True},
+                {"created_by": "RUN  |1 API_TOKEN=abc\n pip install https://me:pass@host/x.whl"},
+            ],
+            (
+                "/bin/sh -c #(nop) ADD file:1 in /",
+                "RUN |1 API_TOKEN=withheld pip install https://host/x.whl",
+            ),
+        ),
+        ([{"created_by": "ADD"}, {}], ("ADD", "")),
+        ([{"created_by": "x" * 501}, {"created_by": "y" * 500}], ("x" * 500 + "…", "y" * 500)),
+        ([{"created_by": "ADD"}], ()),
+        ([{}, {}], ()),
+        (None, ()),
+    ],
+)
+def test_what_made_each_layer_is_told_where_the_history_is_of_these_layers(
+    history: list[dict[str, object]] | None, expected: tuple[str, ...]
+) -> None:
+    raw = {"architecture": "amd64", "os": "linux", "rootfs": {"diff_ids": [DIFF_ID, sha(b"2")]}, "history": history}
+    assert parse_config(as_json(raw), where="config").layer_commands == expected

@@ -101,6 +101,27 @@ def test_extras_that_are_asked_for_count() -> None:
     assert lines(text) == ["app==1.0"]
 
 
+def test_an_extra_that_only_an_extra_asks_for_counts_once_that_one_does() -> None:
+    def listed(asked: str) -> list[str]:
+        dev = ("lib[fast]; extra == 'dev'", "speedups; extra == 'fast'", "lint; extra == 'dev'")
+        others = (distribution("lib", requires=dev, extras=("dev", "fast")), distribution("speedups"))
+        return lines(render_requirements(snapshot(distribution("app", requires=(asked,)), *others)))
+
+    assert listed("lib") == ["app==1.0", "speedups==1.0"]
+    assert listed("lib[dev]") == ["app==1.0"]
+
+
+def test_old_versions_are_none_but_the_name_counts() -> None:
+    text = render_requirements(
+        snapshot(
+            distribution("pandas", requires=("pytz (>=2011k)", "numpy>=1.dev-x; python_version > '3'")),
+            distribution("pytz"),
+            distribution("numpy"),
+        )
+    )
+    assert lines(text) == ["pandas==1.0"]
+
+
 def test_a_circle_that_nothing_needs_is_kept_whole() -> None:
     text = render_requirements(
         snapshot(distribution("a", requires=("b",)), distribution("b", requires=("a", "c")), distribution("c"))

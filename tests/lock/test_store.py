@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from envsync.errors import LockError, UnsafeValueError
-from envsync.lock.store import changes, choose_lock, find_locks, lock_path, read_lock, write_lock
+from envsync.lock.store import changes, choose_lock, find_locks, lock_path, read_lock, same_facts, write_lock
 from envsync.reference import ImageName
 from envsync.writing import WriteError
 from tests.factory import LAYER, distribution, snapshot, source
@@ -61,6 +61,16 @@ def test_layers_are_added_once_known_and_then_kept(tmp_path: Path) -> None:
     assert write_lock(tmp_path / "l", read).status == "replaced"
     assert write_lock(tmp_path / "l", snapshot(distribution("six"))).status == "unchanged"
     assert read_lock(tmp_path / "l").snapshot == read
+
+
+def test_the_sizes_of_layers_are_added_and_make_no_other_facts(tmp_path: Path) -> None:
+    old = snapshot(distribution("six", layer=LAYER), source=source(method="read"))
+    new = snapshot(distribution("six", layer=LAYER), source=source(method="read", layer_sizes=(512,)))
+    assert same_facts(old, new)
+    write_lock(tmp_path / "l", old)
+    assert write_lock(tmp_path / "l", new).status == "replaced"
+    assert write_lock(tmp_path / "l", old).status == "unchanged"
+    assert read_lock(tmp_path / "l").snapshot == new
 
 
 def test_an_edited_or_missing_file_is_put_right(tmp_path: Path) -> None:

@@ -47,10 +47,11 @@ def test_what_was_kept_is_what_was_scanned(made: list[dict[str, Step]]) -> None:
 def test_names_that_no_text_can_hold() -> None:
     tar = tar_layer({"caf\udce9": b"1", "a/b\n": b"2", "l": Link("\udcff"), "d/": Folder(), ".wh.x\udce9": b""})
     fresh = scanned(tar)
+    fresh.size = 7
     fresh.elves[512] = b"record"
     recalled = decode(encode(fresh), 3)
     assert recalled is not None
-    assert (recalled.number, recalled.complete) == (3, True)
+    assert (recalled.number, recalled.complete, recalled.size) == (3, True, 7)
     assert recalled.names.pack() == fresh.names.pack()
     assert (recalled.whiteouts, recalled.undecodable, recalled.kept, recalled.digests, recalled.elves) == (
         fresh.whiteouts,

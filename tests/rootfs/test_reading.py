@@ -107,6 +107,7 @@ def test_the_uppermost_layer_says_what_is_there(read: Read) -> None:
     found = rootfs.stat(path("/etc/b"))
     assert found is not None
     assert found.layer == sha(tar_layer(upper))
+    assert rootfs.layer_sizes == (len(tar_layer(lower)), len(tar_layer(upper)))
     folder = rootfs.stat(path("/etc"))
     assert folder is not None
     assert (folder.kind, folder.size, folder.mode) == ("directory", 0, 0o755)
