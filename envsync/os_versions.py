@@ -134,7 +134,7 @@ def _pacman_part(one: str, other: str) -> int:
 
 def _pacman_rest(one: tuple[str, str], other: tuple[str, str]) -> int:
     """Where a side has ended: letters at once are less than the end, anything else is more."""
-    both = bool(one[0] and other[0])
+    both = any(one) and any(other)  # then separators were passed over before one ended
     ranks = [_pacman_rank("" if both else separator, part) for separator, part in (one, other)]
     return _sign(ranks[0] - ranks[1])
 
@@ -149,8 +149,9 @@ def _sign(number: int) -> int:
 
 # --- apk ----------------------------------------------------------------------------------------------
 
+_DIGITS_AT_START = re.compile(r"[0-9]+")
 _APK_PART = re.compile(
-    r"(?P<first>\A[0-9]*)|\.(?P<number>[0-9]+)|(?P<letter>[a-z])"
+    r"\.(?P<number>[0-9]+)|(?P<letter>[a-z])"
     r"|_(?P<suffix>alpha|beta|pre|rc|cvs|svn|git|hg|p)(?P<of_suffix>[0-9]*)|~(?P<hash>[0-9a-f]+)|-r(?P<revision>[0-9]+)"
 )
 _APK_SUFFIXES = ("alpha", "beta", "pre", "rc", "", "cvs", "svn", "git", "hg", "p")
@@ -166,9 +167,10 @@ def _apk(one: str, other: str) -> int:
 
 
 def _apk_parts(version: str) -> list[_ApkPart]:
-    parts: list[_ApkPart] = []
-    at = 0
-    while at < len(version) or not parts:
+    first = _DIGITS_AT_START.match(version)
+    at = first.end() if first else 0
+    parts: list[_ApkPart] = [(_FIRST, _number(version[:at]))]
+    while at < len(version):
         match = _APK_PART.match(version, at)
         if match is None:
             return [*parts, (_INVALID, (0, ""))]
@@ -179,8 +181,6 @@ def _apk_parts(version: str) -> list[_ApkPart]:
 
 def _apk_part(match: re.Match[str]) -> list[_ApkPart]:
     kind, text = match.lastgroup, match[match.lastgroup or 0]
-    if kind == "first":
-        return [(_FIRST, _number(text))]
     if kind == "number":
         # As behind a decimal point, where one begins with a zero.
         return [(_NUMBER, (0, text) if text.startswith("0") else _number(text))]
@@ -222,20 +222,21 @@ def _brew_version(one: str, other: str) -> int:
     parts, others = (
         [(match.lastgroup or "", match[0]) for match in _BREW_PART.finditer(each)] for each in (one, other)
     )
-    longest = max(len(parts), len(others))
     at = at_other = 0
-    while at < longest or at_other < longest:
+    while at < len(parts) or at_other < len(others):
         left, right = _brew_at(parts, at), _brew_at(others, at_other)
         found = _brew_part(left, right)
-        numbers = left[0] == "number", right[0] == "number"
-        if found and numbers[0] != numbers[1]:
+        number, number_of_other = left[0] == "number", right[0] == "number"
+        if not found or number == number_of_other:
+            step = step_of_other = True
+        else:
             # A zero that only one side has is passed over: 1.0-beta is 1-beta.
-            found = _brew_part(left, _NOTHING) if numbers[0] else _brew_part(_NOTHING, right)
+            found = _brew_part(left, _NOTHING) if number else _brew_part(_NOTHING, right)
+            step, step_of_other = number, number_of_other
         if found:
             return found
-        same = numbers[0] == numbers[1] or _NOTHING in (left, right)
-        at += same or numbers[0]
-        at_other += same or numbers[1]
+        at += step
+        at_other += step_of_other
     return EQUAL
 
 
