@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from envsync.cache import Cache
     from envsync.image.protocol import Image, LayerProgress
     from envsync.rootfs import Rootfs
-    from envsync.rootfs.scan import Condense
+    from envsync.rootfs.taking import Condense
 
 
 class Wanted:

@@ -20,7 +20,8 @@ from envsync.reference import Digest
 from envsync.rootfs.codec import decode, encode
 from envsync.rootfs.merge import merge
 from envsync.rootfs.names import Node
-from envsync.rootfs.scan import Budget, Condense, LayerContents, scan_layer
+from envsync.rootfs.scan import Budget, LayerContents, scan_layer
+from envsync.rootfs.taking import Condense
 from envsync.rootfs.tree import Rootfs
 
 _READERS = max(2, min(4, os.cpu_count() or 1))

@@ -8,17 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 from threading import Lock
 
-from envsync.elf import Fetch, parse_elf
+from envsync.elf import Fetch
 from envsync.errors import ImageError
-from envsync.files import READ_LIMIT
-from envsync.image.tar import StreamSource, TarEntry, TarReader
+from envsync.image.tar import StreamSource, TarReader
 from envsync.model import Skipped
-from envsync.rootfs.digests import FileDigests, digest_of_pieces
-from envsync.rootfs.elves import LARGEST, MOST, Passing, record_of
+from envsync.rootfs.digests import FileDigests
 from envsync.rootfs.names import LayerNames
+from envsync.rootfs.taking import Condense, Taking
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -31,11 +29,9 @@ _PATH_LIMIT = 4096
 _SKIPPED_LIMIT = 100
 """Records of one layer; a hostile one could have millions."""
 
-_DIGEST_COST = 40
-_ELF_COST = 200
 _LINK_COST = 150
 _WHITEOUT_COST = 400
-"""Bytes of memory that a digest, an ELF file beyond its record, a link or a whiteout takes, without its path."""
+"""Bytes of memory that a link or a whiteout takes, without its path."""
 
 
 class Budget:
@@ -128,10 +124,6 @@ _COUNTED = 4096
 """Entries between two looks at the budget."""
 
 
-Condense = Callable[[str, int], Callable[[bytes], bytes | None] | None]
-"""By path and size: what makes of a file's contents what is kept, if anything; ``None``: they are kept as they are."""
-
-
 def scan_layer(
     chunks: Iterator[memoryview],
     wanted: Callable[[str], bool],
@@ -153,7 +145,7 @@ def scan_layer(
     """
     reader = TarReader(StreamSource(chunks), where=where)
     names = contents.names
-    take = _Taking(wanted, contents, budget, condense, hashed, native, read_at)
+    take = Taking(wanted, contents, budget, condense, hashed, native, read_at)
     cost, since = 0, 0
     for name, entry in reader.entries():
         path = name[1:] if name[:2] == "./" else f"/{name}"
@@ -186,93 +178,18 @@ def scan_layer(
             cost += take(path, entry, reader)
     for _ in chunks:
         pass
-    for path in contents.opaque:
-        names.open_folder(path)
-    for path in contents.whiteouts:
-        names.open_folder(path.rpartition("/")[0])
+    _open_folders(contents)
     budget.take_names(cost + names.grown(), where=where)
     contents.conflicts = names.settle()
     contents.complete = True
 
 
-class _Taking:
-    """What is taken of the files of a layer as they stream past."""
-
-    def __init__(
-        self,
-        wanted: Callable[[str], bool],
-        contents: LayerContents,
-        budget: Budget,
-        condense: Condense,
-        hashed: Callable[[str], bool],
-        native: Callable[[str], bool],
-        read_at: Fetch | None,
-    ) -> None:
-        self._wanted = wanted
-        self._contents = contents
-        self._budget = budget
-        self._condense = condense
-        self._hashed = hashed
-        self._native = native
-        self._read_at = read_at
-        self._passing = Passing()
-
-    def __call__(self, path: str, entry: TarEntry, reader: TarReader) -> int:
-        """Keep of a file what is wanted; returns bytes of memory beyond the contents."""
-        data: bytes | None = None
-        if self._wanted(path) and entry.size <= READ_LIMIT:
-            condense = self._condense(path, entry.size)
-            data = self._data(reader, entry, condense)
-            if data is not None:
-                self._contents.kept[entry.offset] = data
-            if condense is not None:
-                return 0
-        if data is None and entry.sparse is not None:
-            return 0
-        pieces = reader.pieces(entry) if data is None else iter((memoryview(data),))
-        if self._native(path) and entry.size <= LARGEST:
-            return self._look_into(path, entry, pieces)
-        return self._digest(path, entry, pieces)
-
-    def _look_into(self, path: str, entry: TarEntry, pieces: Iterator[memoryview]) -> int:
-        """Keep what a library needs and defines; and its digest, which the same pieces give."""
-        elves = self._contents.elves
-        if len(elves) == MOST:
-            self._contents.skip(path, f"more than {MOST} libraries in a layer")
-            return self._digest(path, entry, pieces)
-        if self._read_at is not None:
-            cost = self._digest(path, entry, pieces)
-            record = record_of(parse_elf(partial(_read_within, self._read_at, entry)))
-        else:
-            watched = self._passing.watch(pieces, entry.size)
-            cost = self._digest(path, entry, watched)
-            for _ in watched:
-                pass
-            record = self._passing.record()
-        if record is not None and self._budget.take_contents(len(record)):
-            elves[entry.offset] = record
-            cost += _ELF_COST
-        return cost
-
-    def _digest(self, path: str, entry: TarEntry, pieces: Iterator[memoryview]) -> int:
-        if not self._hashed(path):
-            return 0
-        self._contents.digests.add(entry.offset, digest_of_pieces(pieces, path, entry.size))
-        return _DIGEST_COST
-
-    def _data(
-        self, reader: TarReader, entry: TarEntry, condense: Callable[[bytes], bytes | None] | None
-    ) -> bytes | None:
-        """What is kept of a file; ``None`` where the budget does not allow it."""
-        if condense is None:
-            return reader.read(entry) if self._budget.take_contents(entry.size) else None
-        data = condense(reader.read(entry))
-        return data if data is not None and self._budget.take_contents(len(data)) else None
-
-
-def _read_within(read_at: Fetch, entry: TarEntry, offset: int, size: int) -> bytes:
-    size = min(size, entry.size - offset)
-    return read_at(entry.offset + offset, size) if size > 0 else b""
+def _open_folders(contents: LayerContents) -> None:
+    """Name the folders in which something is deleted."""
+    for path in contents.opaque:
+        contents.names.open_folder(path)
+    for path in contents.whiteouts:
+        contents.names.open_folder(path.rpartition("/")[0])
 
 
 def _proper_path(name: str, contents: LayerContents) -> str | None:
