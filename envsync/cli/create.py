@@ -137,12 +137,7 @@ def create(
     target = None if plan else _target(env, name, base=base)
     pulling = pull_options(platform, interpreter, artifacts=wanted_artifacts("missing", wheelhouse))
     choices = _choices(python, backend, channel, source, wheelhouse, as_of, strict=strict, pulling=pulling)
-    if base:
-        from envsync.update_base import client_for_base
-
-        client_for_base(choices)
-    elif yes:
-        raise UsageError("--yes: only with --update-base, as nothing else asks")
+    _check_base(choices, base=base, yes=yes)
     if plan:
         return _plan(image, lockfiles_folder(lockfiles), choices, pulling, as_json=as_json)
     with Progress() as progress:
@@ -160,6 +155,15 @@ def create(
     console.say(render_created(made, console.width()).rstrip())
     console.path(target)
     return 0 if made.is_twin else 1
+
+
+def _check_base(choices: Choices, *, base: bool, yes: bool) -> None:
+    from envsync.update_base import client_for_base
+
+    if base:
+        client_for_base(choices)
+    elif yes:
+        raise UsageError("--yes: only with --update-base, as nothing else asks")
 
 
 def _choices(

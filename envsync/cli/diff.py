@@ -61,7 +61,8 @@ FormatOption = Annotated[
         "--format",
         "-f",
         help="text, for people; json (docs/schemas/diff.schema.json); sarif, for code scanning; github, annotations of "
-        "a workflow run; markdown, for a comment; html, one page; cyclonedx, what A holds, as a bill of materials."
+        "a workflow run; markdown, for a comment; html, one page; cyclonedx, what A holds, as a bill of materials; "
+        "script, see --fix."
         "  [default: text]",
     ),
 ]
@@ -93,6 +94,9 @@ def diff(
     ] = False,
     form: FormatOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Print what to type, as a script for a shell; nothing of it is run.")
+    ] = False,
     side: SideOption = None,
     output: OutputOption = None,
     baseline: BaselineOption = None,
@@ -110,11 +114,12 @@ def diff(
     """
     from envsync import diff as core
     from envsync import settings
+    from envsync.drift.finding import is_drift
     from envsync.names import normalized
     from envsync.pull_options import Progress as PullProgress
     from envsync.redaction import printable
 
-    wanted = _format(form, as_json, side)
+    wanted = _format(form, side, short={"--json": as_json, "--fix": fix})
     known = _read_baseline(baseline) if baseline is not None else None
     chosen = settings.load(Path.cwd())
     options = core.DiffOptions(
@@ -136,17 +141,21 @@ def diff(
     write(rendered(found, wanted, every=every, side=side or "A", is_stdout=is_stdout(output)), output)
     if not is_stdout(output):
         console.say(f"{printable(str(output))}: {len(found.findings)} finding{'' if len(found.findings) == 1 else 's'}")
-    return 1 if found.findings else 0
+    return 1 if is_drift(found.findings) else 0
 
 
 def _scopes(only: list[Only] | None) -> frozenset[Scope]:
     return frozenset(scope.value for scope in only or ())
 
 
-def _format(form: Format | None, as_json: bool, side: OneSide | None) -> Format:
-    wanted = form or ("json" if as_json else "text")
-    if as_json and wanted != "json":
-        raise UsageError(f"--json: not with --format {wanted}")
+_SHORT: dict[str, Format] = {"--json": "json", "--fix": "script"}
+
+
+def _format(form: Format | None, side: OneSide | None, *, short: dict[str, bool]) -> Format:
+    given = [option for option, is_given in short.items() if is_given]
+    wanted = form or (_SHORT[given[0]] if given else "text")
+    if conflicts := [option for option in given if _SHORT[option] != wanted]:
+        raise UsageError(f"{conflicts[0]}: not with {f'--format {wanted}' if form else given[0]}")
     if side is not None and wanted != "cyclonedx":
         raise UsageError("--side: only with --format cyclonedx, as all others are of both")
     return wanted

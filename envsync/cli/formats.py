@@ -12,7 +12,7 @@ from envsync.errors import UsageError
 if TYPE_CHECKING:
     from envsync.diff import Difference
 
-Format = Literal["text", "json", "sarif", "github", "markdown", "cyclonedx", "html"]
+Format = Literal["text", "json", "sarif", "github", "markdown", "cyclonedx", "html", "script"]
 OneSide = Literal["A", "B"]
 
 
@@ -54,6 +54,10 @@ def rendered(found: Difference, form: Format, *, every: bool, side: OneSide, is_
 
             page: str = html.render(findings, comparison, fidelity, expected, actual)
             return page
+        case "script":
+            from envsync.report import script
+
+            return script.render(findings, comparison)
 
 
 def in_repository(lock: str | None, here: Path) -> PurePosixPath | None:

@@ -85,6 +85,11 @@ class NotCompared(Record, frozen=True, kw_only=True):
     reason: str
 
 
+def is_drift(findings: Iterable[Finding]) -> bool:
+    """Whether there is one that matters: no machine has the packages of an image, and nothing but those."""
+    return any(finding.verdict != "harmless" for finding in findings)
+
+
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sort, most important first: by severity, scope (python, env, os), kind, subject; harmless ones last."""
     return tuple(sorted(findings, key=_rank))

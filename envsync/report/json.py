@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from envsync.drift.comparison import Comparison, Counts, Side
-from envsync.drift.finding import Finding, NotCompared
+from envsync.drift.finding import Finding, NotCompared, is_drift
 from envsync.exact.fidelity import Fidelity
 from envsync.report.fidelity import FidelityFigures, fidelity_figures
 
@@ -20,7 +20,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     expected: Side
     actual: Side
     drift: bool
-    """Whether there is any finding, of whatever severity."""
+    """Whether there is any finding that is not harmless, of whatever severity."""
     distributions: Counts
     conda: Counts | msgspec.UnsetType = msgspec.UNSET
     """Conda packages; only where both sides are conda environments."""
@@ -39,7 +39,7 @@ def render(findings: Sequence[Finding], comparison: Comparison, fidelity: Fideli
         schema=1,
         expected=comparison.expected,
         actual=comparison.actual,
-        drift=bool(findings),
+        drift=is_drift(findings),
         distributions=comparison.distributions,
         conda=msgspec.UNSET if comparison.conda is None else comparison.conda,
         fidelity=msgspec.UNSET if fidelity is None else fidelity_figures(fidelity),

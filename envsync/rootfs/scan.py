@@ -143,8 +143,7 @@ def scan_layer(
         CorruptImageError: the tar is malformed, or the stream does not have its digest.
         ImageError: more files than any honest image has.
     """
-    reader = TarReader(StreamSource(chunks), where=where)
-    names = contents.names
+    reader, names = TarReader(StreamSource(chunks), where=where), contents.names
     take = Taking(wanted, contents, budget, condense, hashed, native, read_at)
     cost, since = 0, 0
     for name, entry in reader.entries():

@@ -16,7 +16,7 @@ from envsync.report.github import escaped, escaped_property, render
 from tests.drift.sides import image, os_package
 from tests.report.sides import finding, hostile, nothing
 
-LAST = "GitHub shows 10 annotations of each level in a step"
+LAST = "1 not compared; GitHub shows 10 annotations of each level in a step"
 COMMAND = re.compile(r"::(error|warning|notice) (?:file=[^:,]+,line=\d+,)?title=[^:,]+::.*")
 
 

@@ -107,7 +107,7 @@ def test_what_an_image_says_is_no_link_and_no_control_character() -> None:
 def test_more_than_github_keeps() -> None:
     found = run(*(finding(str(number)) for number in range(RESULTS + 2)))
     assert len(found["results"]) == RESULTS
-    (note,) = found["invocations"][0]["toolExecutionNotifications"]
+    (note, *_) = found["invocations"][0]["toolExecutionNotifications"]
     assert note["message"]["text"] == "2 less important findings are left out: a run has at most 5000"
 
 
