@@ -137,7 +137,10 @@ def _at_hand(path: Path, digest: Digest, platform: Platform | None, options: Pul
     chosen = options.interpreter is None or found.python.executable == options.interpreter
     if not (same and fits and chosen):
         return None
-    return found if options.artifacts is None or options.artifacts.are_at_hand(found) else None
+    if options.artifacts is None:
+        return found
+    # An older envsync did not look at what the environment needs of its system.
+    return found if found.needs is not None and options.artifacts.are_at_hand(found) else None
 
 
 def root_path(root: Path, reference: Reference, snapshot: Snapshot) -> Path:
