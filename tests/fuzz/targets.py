@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 from struct import pack
 
-from envsync.catalog import apk, binary, dpkg, os_release
+from envsync.catalog import apk, binary, dpkg, homebrew, os_release, pacman, rpm
 from envsync.catalog.buildvars import parse_build_variables
 from envsync.catalog.conda.condarc import CondarcError, parse_channels
 from envsync.catalog.conda.history import parse_history, parse_pinned
@@ -31,6 +31,8 @@ from envsync.catalog.metadata import only_headers, parse_entry_points, parse_hea
 from envsync.catalog.passwd import find_home
 from envsync.catalog.pth import parse_pth
 from envsync.catalog.pyvenv import parse_pyvenv
+from envsync.catalog.rpm.header import StoreError
+from envsync.catalog.rpm.reasons import parse_dnf, parse_dnf5
 from envsync.catalog.site import parse_site
 from envsync.catalog.time_zones import parse_rule, parse_version
 from envsync.errors import CorruptImageError, ImageError, ReferenceSyntaxError, UnsafeValueError
@@ -121,6 +123,29 @@ def dpkg_status(data: bytes) -> None:
 def apk_installed(data: bytes) -> None:
     """The database of apk."""
     _packages(*apk.parse_installed(data))
+
+
+def rpm_store(data: bytes) -> None:
+    """A store of rpm of any kind, whole and condensed."""
+    found = rpm.parse_store(data)
+    _packages(found[0] or (), found[1])
+    shorten = rpm.condense("/var/lib/rpm/Packages", len(data))
+    assert shorten is not None
+    assert rpm.parse_store(shorten(data) or b"") == found
+    with contextlib.suppress(StoreError):
+        parse_dnf(data)
+    with contextlib.suppress(StoreError):
+        parse_dnf5(data)
+
+
+def os_texts(data: bytes) -> None:
+    """What says why an OS package is there, and records of pacman and Homebrew."""
+    _packages(*apk.parse_installed(data, world=apk.parse_world(data)))
+    _packages(*dpkg.parse_status(data, automatic=dpkg.parse_extended_states(data)))
+    package = pacman.parse_desc(data)
+    _packages([package] if package else [], [])
+    with contextlib.suppress(homebrew.ReceiptError):
+        homebrew.parse_receipt(data)
 
 
 def _packages(packages: Iterable[OsPackage], skipped: Iterable[Skipped]) -> None:
@@ -249,6 +274,8 @@ TARGETS: dict[str, Target] = {
     "url": direct_url,
     "dpkg": dpkg_status,
     "apk": apk_installed,
+    "rpm": rpm_store,
+    "os-texts": os_texts,
     "egg": egg,
     "texts": texts,
     "program": program,
@@ -265,6 +292,8 @@ def seeds(name: str) -> list[bytes]:
     """Inputs that a fuzzer begins with: sound ones, and what was found earlier."""
     return [*_sound().get(name, []), *(path.read_bytes() for path in sorted((FOUND / name).glob("*")))]
 
+
+_DATA = Path(__file__).parents[1] / "catalog/data"
 
 FOUND = Path(__file__).with_name("found")
 """Inputs that broke a promise once, in a folder for each target."""
@@ -299,6 +328,14 @@ def _sound() -> dict[str, list[bytes]]:
             b"# version 2024a\n",
         ],
         "apk": [b"C:Q1=\nP:musl\nV:1.2.5-r0\nA:x86_64\no:musl\n\nP:b\n"],
+        "rpm": [path.read_bytes() for path in sorted(_DATA.glob("rpm/*Packages*")) if path.is_file()]
+        + [(_DATA / "rpm/rpmdb.sqlite").read_bytes(), (_DATA / "dnf/history.sqlite").read_bytes()],
+        "os-texts": [
+            b"Package: a\nArchitecture: b\nAuto-Installed: 1\n\nPackage: c\nVersion: 1\nArchitecture: all\n",
+            b"P:a\nV:1\np:b=1 c\n\nb>=1\n",
+            b"%NAME%\na\n\n%VERSION%\n1-1\n\n%ARCH%\nany\n\n%REASON%\n1\n",
+            b'{"installed_on_request": true, "arch": "arm64"}',
+        ],
         "egg": [zipped.getvalue()],
         "texts": [
             b'ID=debian\nPRETTY_NAME="a \\" b"\nVERSION="9 (stretch)"\n',

@@ -45,9 +45,29 @@ def find(tree: FileTree) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, .
     if store is None:
         return None, notes.all()
     place = printable(str(store.path))
-    found: list[OsPackage] = []
     try:
-        for blob in _blobs(_read(tree, store)):
+        found, damaged = parse_store(_read(tree, store), place)
+    except FileReadError as error:
+        found, damaged = None, (Skipped(subject="OS packages", place=place, reason=printable(error.message)),)
+    for note in damaged:
+        notes.add(note)
+    return (None if found is None else reasons.with_reasons(tree, found, notes)), notes.all()
+
+
+def parse_store(
+    data: bytes, place: str = f"{FOLDERS[0]}/Packages"
+) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, ...]]:
+    """Read a store of any kind, and what is damaged in it; ``None`` where it cannot be read at all.
+
+    Args:
+        data: of the whole store.
+        place: its path, for messages.
+    """
+    notes = Notes("OS packages", place)
+    found: list[OsPackage] = []
+    whole = False
+    try:
+        for blob in _blobs(data):
             if len(found) == OS_PACKAGES:
                 notes.left_out(f"more than {OS_PACKAGES} packages: the others are left out")
                 break
@@ -57,11 +77,10 @@ def find(tree: FileTree) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, .
                 notes.add(Skipped(subject="a package", place=place, reason=error.message))
             else:
                 found += [package] if package is not None else []
-    except (FileReadError, StoreError) as error:
-        notes.add(Skipped(subject="OS packages", place=place, reason=printable(error.message)))
-        if not found:
-            return None, notes.all()
-    return tuple(reasons.with_reasons(tree, found, notes)), notes.all()
+        whole = True
+    except StoreError as error:
+        notes.add(Skipped(subject="OS packages", place=place, reason=error.message))
+    return (tuple(found) if found or whole else None), notes.all()
 
 
 def find_files(tree: FileTree, wanted: AbstractSet[bytes]) -> Iterator[tuple[bytes, str]]:

@@ -44,9 +44,9 @@ class Header:
         Raises:
             StoreError: it is damaged.
         """
-        count, size = struct.unpack_from(">II", blob) if len(blob) >= 8 else (0, 0)
+        count, size = struct.unpack_from(">II", blob) if len(blob) >= 8 else (0, len(blob))
         start = 8 + 16 * count
-        if not count or count > _MOST_ENTRIES or start + size != len(blob):
+        if count > _MOST_ENTRIES or start + size != len(blob):
             raise StoreError("a header that is not as long as it says")
         self._data = blob[start:]
         self._entries: dict[int, tuple[int, int, int]] = {}

@@ -6,7 +6,7 @@ dnf 5: https://github.com/rpm-software-management/dnf5/blob/main/libdnf5/system/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import PurePosixPath
 
 import msgspec
@@ -39,7 +39,7 @@ _REASONS: dict[Value, bool] = {1: False, 2: True, 3: False, 4: False, 5: True}
 _REASONS5 = {"User": True, "External User": True, "Group": True, "Dependency": False, "Weak Dependency": False}
 
 
-def with_reasons(tree: FileTree, packages: Iterable[OsPackage], notes: Notes) -> Iterable[OsPackage]:
+def with_reasons(tree: FileTree, packages: tuple[OsPackage, ...], notes: Notes) -> tuple[OsPackage, ...]:
     """The packages, marked as asked for or not where it is known."""
     for place, parse in ((_DNF5, parse_dnf5), (_DNF, parse_dnf), (_ZYPPER, parse_zypper)):
         info = tree.stat(PurePosixPath(place))
@@ -49,7 +49,7 @@ def with_reasons(tree: FileTree, packages: Iterable[OsPackage], notes: Notes) ->
             except (FileReadError, StoreError) as error:
                 notes.add(Skipped(subject="why OS packages are there", place=place, reason=error.message))
             else:
-                return [replace(package, explicit=explicit(package)) for package in packages]
+                return tuple(replace(package, explicit=explicit(package)) for package in packages)
     return packages
 
 
