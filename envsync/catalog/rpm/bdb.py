@@ -47,7 +47,7 @@ class _Store:
         magic, _, self.size = self._unpack("3I", data, 12)
         if magic != _HASH:
             raise StoreError("a store of Berkeley DB that is no hash")
-        if not 512 <= self.size <= 65536 or self.size & (self.size - 1) or data[24]:
+        if not 512 <= self.size <= 65536 or self.size & (self.size - 1) or any(data[24:25]):
             raise StoreError("a damaged store: encrypted, or with pages of an impossible size")
 
     def page(self, number: int) -> bytes:
