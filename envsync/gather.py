@@ -190,10 +190,8 @@ def agree(ran: Snapshot, read: Snapshot) -> Snapshot:
     Raises:
         DisagreementError: lists the differences.
     """
-    read_too = without_layers(read)
-    if ran.os_packages is None:  # the container has no tool that could say it
-        read_too = msgspec.structs.replace(read_too, os_packages=None)
-    sides = [_comparable(ran), _comparable(read_too)]
+    packages = os_packages.of_same_managers(read.os_packages, ran.os_packages)
+    sides = [_comparable(ran), _comparable(msgspec.structs.replace(without_layers(read), os_packages=packages))]
     found = list(_differences("", *sides))
     if found:
         shown = "\n".join(f"  {line}" for line in found[:_SHOWN_DIFFERENCES])
@@ -235,7 +233,7 @@ def with_files(ran: Snapshot, read: Snapshot) -> Snapshot:
         ran,
         source=source,
         interpreters=(python, *ran.interpreters[1:]),
-        os_packages=os_packages.with_reasons(ran.os_packages, read.os_packages),
+        os_packages=os_packages.joined(ran.os_packages, read.os_packages),
         needs=read.needs,
         skipped=_unique((*ran.skipped, *read.skipped)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -40,18 +40,32 @@ def find(tree: FileTree) -> Found:
         if len(packages) == OS_PACKAGES:
             notes.left_out(f"more than {OS_PACKAGES} packages: the others are left out")
             break
-    ordered = sorted(packages, key=lambda package: (package.name, package.architecture, package.version))
-    return (tuple(ordered) if known else None), notes.all()
+    return (_sorted(packages) if known else None), notes.all()
 
 
-def with_reasons(
-    listed: tuple[OsPackage, ...] | None, read: tuple[OsPackage, ...] | None
-) -> tuple[OsPackage, ...] | None:
-    """What a package manager listed, with what only its database tells: why each package is there."""
-    if listed is None:
-        return read
-    explicit = {(p.name, p.architecture, p.version): p.explicit for p in read or ()}
-    return tuple(replace(p, explicit=explicit.get((p.name, p.architecture, p.version))) for p in listed)
+Packages = tuple[OsPackage, ...] | None
+
+
+def of_same_managers(read: Packages, listed: Packages) -> Packages:
+    """The packages read that are of package managers which a container was asked of, and answered."""
+    if read is None or listed is None:
+        return None
+    managers = {package.manager for package in listed}
+    return tuple(package for package in read if package.manager in managers)
+
+
+def joined(listed: Packages, read: Packages) -> Packages:
+    """What a container listed, with what only files tell: why each package is there, and those of other managers."""
+    if listed is None or read is None:
+        return listed if read is None else read
+    managers = {package.manager for package in listed}
+    explicit = {(p.name, p.architecture, p.version): p.explicit for p in read}
+    found = [replace(p, explicit=explicit.get((p.name, p.architecture, p.version))) for p in listed]
+    return _sorted([*found, *(package for package in read if package.manager not in managers)])
+
+
+def _sorted(packages: Iterable[OsPackage]) -> tuple[OsPackage, ...]:
+    return tuple(sorted(packages, key=lambda package: (package.name, package.architecture, package.version)))
 
 
 def _every(tree: FileTree) -> Iterator[Found]:

@@ -76,7 +76,7 @@ def find_owners(tree: FileTree, paths: Collection[PurePosixPath]) -> dict[PurePo
 def condense(path: str, size: int) -> Callable[[bytes], bytes | None] | None:
     """What shortens the file at ``path`` of an image: a list of files, or an rpm store; see ``rootfs``."""
     if path.startswith(_INFO) or (path.startswith(_PACMAN) and path.endswith("/files")):
-        return _condensed
+        return _condensed if size <= _LONGEST else lambda _data: None
     return rpm.condense(path, size)
 
 

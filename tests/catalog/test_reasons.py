@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envsync.catalog import apk, dpkg, homebrew, os_packages, pacman
-from envsync.catalog.os_packages import with_reasons
+from envsync.catalog.os_packages import joined, of_same_managers
 from envsync.files import HostTree
 from envsync.model import OsPackage, Skipped
 from tests.catalog.trees import write
@@ -150,13 +150,30 @@ def test_a_keg_without_a_receipt_is_there_all_the_same(tmp_path: Path) -> None:
     )
 
 
-def test_what_a_container_listed_is_told_why_by_its_database() -> None:
-    listed = OsPackage(manager="apk", name="a", version="1", architecture="x", source="a")
-    read = OsPackage(manager="apk", name="a", version="1", architecture="x", source="a", explicit=True)
-    assert with_reasons((listed,), (read,)) == (read,)
-    assert with_reasons((listed,), None) == (listed,)
-    assert with_reasons(None, (read,)) == (read,)
-    assert with_reasons(None, None) is None
+def package(manager: str, name: str, explicit: bool | None = None) -> OsPackage:
+    return OsPackage(
+        manager=manager,  # type: ignore[arg-type]
+        name=name,
+        version="1",
+        architecture="x",
+        source=name,
+        explicit=explicit,
+    )
+
+
+def test_what_a_container_listed_is_joined_with_what_only_files_tell() -> None:
+    read = (package("brew", "a", True), package("apk", "b", True))
+    assert joined((package("apk", "b"),), read) == read
+    assert joined((package("apk", "b"),), None) == (package("apk", "b"),)
+    assert joined(None, read) == read
+    assert joined(None, None) is None
+
+
+def test_only_of_managers_that_answered_in_a_container_can_it_disagree() -> None:
+    read = (package("brew", "a"), package("apk", "b"))
+    assert of_same_managers(read, (package("apk", "c"),)) == (package("apk", "b"),)
+    assert of_same_managers(read, None) is None
+    assert of_same_managers(None, read) is None
 
 
 LINES = st.lists(

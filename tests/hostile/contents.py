@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 import struct
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -256,6 +258,23 @@ DISTRIBUTIONS = (
 STATUS = "var/lib/dpkg/status"
 WIDE = "Description: \U0001f600\n\n".encode()
 _STANZAS = b"".join(b"Package: a%d\nVersion: 1\nArchitecture: b\n\n" % n for n in range(250_000))
+_HOLLOW = struct.pack(">II", 10, 12 * MIB)
+_HOLLOW += b"".join(
+    struct.pack(">IIiI", tag, 8, 0, 0xFFFFF) for tag in (1000, 1001, 1002, 1022, 1044, 1117, 1118, 1, 2, 3)
+)
+_HOLLOW += bytes(12 * MIB)
+
+
+def _rpmdb(headers: list[bytes]) -> bytes:
+    connection = sqlite3.connect(":memory:")
+    connection.execute("CREATE TABLE 'Packages' (hnum INTEGER PRIMARY KEY AUTOINCREMENT, blob BLOB NOT NULL)")
+    connection.executemany("INSERT INTO Packages (blob) VALUES (?)", [(header,) for header in headers])
+    connection.commit()
+    with tempfile.TemporaryDirectory() as folder:
+        connection.execute("VACUUM INTO ?", (f"{folder}/a",))
+        connection.close()
+        return Path(folder, "a").read_bytes()
+
 
 SYSTEMS = (
     Case(
@@ -292,6 +311,26 @@ SYSTEMS = (
         ),
         1,
         skipped=((f"/{STATUS}", "a damaged stanza: no usable Package"),),
+    ),
+    Case(
+        "an rpm store of 36 MB in three headers, each of millions of nothings, and a list of files like it",
+        lambda out: save(
+            out,
+            gzipped(
+                SYSTEM,
+                file("var/lib/dpkg/info/a.list", b"ab\n" * (20 * MIB)),
+                file("var/lib/rpm/rpmdb.sqlite", _rpmdb([_HOLLOW] * 3)),
+                END,
+            ),
+        ),
+        1,
+        skipped=(("/var/lib/rpm/rpmdb.sqlite", "a header without a usable name, version or architecture"),),
+    ),
+    Case(
+        "an rpm store of 63 MB that is none",
+        lambda out: save(out, gzipped(SYSTEM + header("var/lib/rpm/Packages", size=63 * MIB), Zeros(63 * MIB), END)),
+        1,
+        skipped=(("/var/lib/rpm/Packages", "an rpm store of an unknown kind"),),
     ),
     Case(
         "an os-release and a venv that control a terminal",

@@ -95,13 +95,13 @@ class Header:
         for tag in tags:
             entry = self._entries.get(tag)
             if entry is not None:
-                texts = b"".join(text + b"\0" for text in self.texts(tag)) if entry[0] in _STRINGS else None
                 index += struct.pack(">IIiI", tag, entry[0], len(data), entry[2])
-                data += self._slice(tag, *entry) if texts is None else texts
+                data += self._slice(tag, *entry)
         return struct.pack(">II", len(index) // 16, len(data)) + index + data
 
     def _slice(self, tag: int, kind: int, offset: int, count: int) -> bytes:
-        end = offset + _SIZES.get(kind, 0) * count
+        size = sum(map(len, self.texts(tag))) + count if kind in _STRINGS else _SIZES.get(kind, 0) * count
+        end = offset + size
         if not 0 <= offset <= end <= len(self._data):
             raise StoreError(f"tag {tag} leads out of its header")
         return self._data[offset:end]
