@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import conda, exact, reading
+from bench import conda, exact, native, reading
 from bench.course import BIN, DRIFT_OR_NONE, ENVSYNC, Contest, Course, verdict
 from bench.measure import TURN, Contender, compare, run
 from bench.replica import told
@@ -96,6 +96,7 @@ CONTESTS: dict[str, Callable[[Course, int], Contest]] = {
     "registry": reading.registry,
     "again": reading.again,
     "base": reading.base,
+    "native": native.scan,
     "create": create,
     "diff": diff,
     "from-image": exact.from_image,

@@ -100,10 +100,11 @@ def ask_host(
     if sys.platform != "linux":
         return None
     libraries = libraries_of(tree, {}, machine)
-    program = libraries.open(python)
+    found = tree.stat(python)
+    program = libraries.open(found.path if found is not None else python)
     asking = nobody(machine, at=python, rpath=program.rpath if program is not None else ())
-    found = {one.soname: libraries.find(one.soname, asking) for one in needs.libraries}
-    return _described(libraries, found, {one.soname: one.needed_by for one in needs.libraries}, owners)
+    answers = {one.soname: libraries.find(one.soname, asking) for one in needs.libraries}
+    return _described(libraries, answers, {one.soname: one.needed_by for one in needs.libraries}, owners)
 
 
 def nobody(machine: str, *, at: PurePosixPath | None = None, rpath: tuple[str, ...] = ()) -> Loaded:
