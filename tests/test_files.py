@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 
 import pytest
 
+from envsync.elf import parse_elf
 from envsync.files import FileReadError, HostTree
+from tests.elves import elf
 
 
 @pytest.mark.parametrize("size", [0, 1, 9, 10])
@@ -26,3 +29,15 @@ def test_reading_a_file_that_claims_to_be_empty() -> None:
     assert HostTree().read(PurePosixPath(status)).startswith(b"Name:")
     with pytest.raises(FileReadError, match=r"larger than 3 bytes"):
         HostTree().read(PurePosixPath(status), limit=3)
+
+
+def test_what_elf_files_of_this_machine_need(tmp_path: Path) -> None:
+    (tmp_path / "libx.so").write_bytes(elf("libc.so.6"))
+    (tmp_path / "liby.so").symlink_to("libx.so")
+    (tmp_path / "text.so").write_text("INPUT(libx.so)")
+    os.mkfifo(tmp_path / "pipe.so")
+    tree = HostTree(str(tmp_path))
+    for name in ("/libx.so", "/liby.so", "/libx.so"):
+        assert tree.elf(PurePosixPath(name)) == parse_elf(elf("libc.so.6"))
+    for name in ("/text.so", "/pipe.so", "/none.so", "/"):
+        assert tree.elf(PurePosixPath(name)) is None

@@ -9,7 +9,7 @@ import pytest
 from envsync.errors import DisagreementError
 from envsync.gather import agree, with_files
 from envsync.image_tree import wanted
-from envsync.model import ImageSource, Skipped
+from envsync.model import ImageSource, NeededBy, NeededLibrary, Needs, Skipped
 from tests.factory import LAYER, distribution, snapshot, source
 
 RAN = snapshot(distribution("six"), distribution("idna"))
@@ -144,3 +144,10 @@ def test_files_that_catalogs_read_are_kept(path: str) -> None:
 )
 def test_nothing_else_is_kept(path: str) -> None:
     assert not wanted()(path)
+
+
+def test_what_the_environment_needs_is_told_by_its_files_and_no_disagreement() -> None:
+    library = NeededLibrary(soname="libgomp.so.1", needed_by=(NeededBy(name="a"),))
+    read = msgspec.structs.replace(READ, needs=Needs(objects=1, libraries=(library,)))
+    assert agree(RAN, read).needs == read.needs
+    assert with_files(RAN, read).needs == read.needs
