@@ -11,10 +11,12 @@ from envsync.files import FileReadError, FileTree
 from envsync.model import Distribution, Interpreter
 from envsync.names import normalized
 from envsync.record import RecordError, parse_record
+from envsync.redaction import printable
 
 PYTHON = "Python"
 """Stands for the interpreter and its own extension modules."""
 
+_LONGEST = 200
 _SITES = frozenset({"site-packages", "dist-packages"})
 
 
@@ -99,7 +101,7 @@ class Owners:
     def _by_top(self, folder: str, top: str) -> str:
         """Of a file that no distribution lists: by the folder that it is in, or its own name."""
         stem = top.removesuffix(".libs").partition(".")[0]
-        return self._tops.get(f"{folder}/{normalized(stem)}") or stem or top
+        return self._tops.get(f"{folder}/{normalized(stem)}") or printable(stem or top)[:_LONGEST]
 
     def is_beside(self, path: PurePosixPath) -> bool:
         """Whether a file is none of a distribution, but of the prefix that a conda environment consists of."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
@@ -35,15 +36,19 @@ from envsync.catalog.rpm.header import StoreError
 from envsync.catalog.rpm.reasons import parse_dnf, parse_dnf5
 from envsync.catalog.site import parse_site
 from envsync.catalog.time_zones import parse_rule, parse_version
+from envsync.elf import parse_elf
 from envsync.errors import CorruptImageError, ImageError, ReferenceSyntaxError, UnsafeValueError
 from envsync.image.manifest import check_layout_version, parse_config, parse_docker_manifest, parse_manifest
 from envsync.image.tar import StreamSource, TarReader
+from envsync.loader import parse_cache
 from envsync.lock.codec import decode_snapshot
 from envsync.lock.store import render_lock
 from envsync.model import OsPackage, Skipped
 from envsync.probe.conda_client import ClientError, parse_explicit, parse_export
 from envsync.record import RecordError, parse_record
 from envsync.reference import Digest, Platform, parse_reference
+from envsync.rootfs.elves import elf_of_record, record_of
+from tests.elves import elf
 from tests.factory import snapshot
 from tests.image.layers import Link, MadeImage, as_json, tar_layer
 
@@ -193,6 +198,20 @@ def program(data: bytes) -> None:
     parse_musl(data)
 
 
+def shared_objects(data: bytes) -> None:
+    """ELF files, as they are kept of a layer too, and ``ld.so.cache``."""
+    found = parse_elf(data)
+    assert found == parse_elf(io.BytesIO(data))
+    if found is not None:
+        assert elf_of_record(record_of(found) or b"") == found
+        names = (*found.needed, *found.rpath, *found.runpath, *found.version_needed, *found.version_defined)
+        for text in (*names, found.soname or "", found.interpreter or ""):
+            _no_controls(text)
+            assert "\n" not in text
+    for paths in parse_cache(data).values():
+        assert all(path.startswith("/") for path in paths)
+
+
 def reference(data: bytes) -> None:
     """What a user types for an image, a platform or a digest."""
     text = data.decode("utf-8", "replace")
@@ -279,6 +298,7 @@ TARGETS: dict[str, Target] = {
     "egg": egg,
     "texts": texts,
     "program": program,
+    "shared-objects": shared_objects,
     "reference": reference,
     "manifest": manifest,
     "resources": resources,
@@ -347,6 +367,13 @@ def _sound() -> dict[str, list[bytes]]:
         "program": [
             b"\x7fELF\0libpython3.11.so.1.0\0003.11.1\0/usr/local\0:plat-linux2:lib-tk\0",
             b"GNU C Library (x) stable release version 2.36.\nmusl libc\0001.2.5\0",
+        ],
+        "shared-objects": [
+            elf("libc.so.6", soname="a", rpath="/b", runpath="$ORIGIN", asks={"libc.so.6": ["V1"]}, defines=["A1"]),
+            b"glibc-ld.so.cache1.1\1\0\0\0\7\0\0\0\2"
+            + bytes(19)
+            + struct.pack("<iIIIQ", 3, 72, 74, 0, 0)
+            + b"a\0/b/a\0",
         ],
         "reference": [b"localhost:5000/a/b:1@sha256:" + b"0" * 64, b"docker-archive:a.tar:b:1", b"linux/arm64/v8"],
         "manifest": [
