@@ -162,6 +162,8 @@ def test_the_variable_of_the_image_counts(read: Read) -> None:
     assert Found(tree, python()).by_soname["libjvm.so"].path is None
     found = Found(tree, python(), LD_LIBRARY_PATH="/nowhere:/opt/jre")
     assert found.by_soname["libjvm.so"].path == PurePosixPath("/opt/jre/libjvm.so")
+    found = Found(tree, python(), LD_LIBRARY_PATH=f"/{SITE}/a")
+    assert set(found.needed_by("libjvm.so")) == {"a"}
 
 
 def test_what_is_beside_a_python_of_conda_is_the_environments(read: Read) -> None:
