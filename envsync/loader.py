@@ -88,7 +88,7 @@ class Libraries:
         """Where the loader looks for any file, in order."""
         self._first = tuple(folder.rstrip("/") for folder in first if folder.startswith("/"))[:_FOLDERS]
         self._last = tuple(musl or _MUSL_DEFAULTS)[:_FOLDERS] if self._musl is not None else tuple(_defaults(machine))
-        self.defaults = tuple(map(PurePosixPath, self._last))
+        self.defaults = tuple(map(PurePosixPath, (*_defaults(machine), *_MUSL_DEFAULTS)))
         """Those of the folders that no configuration changes."""
         self._cache = parse_cache(_bytes(tree, PurePosixPath("/etc/ld.so.cache"))) if self._musl is None else {}
         self._tried: dict[str, _Tried | None] = {}

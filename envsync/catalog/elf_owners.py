@@ -42,10 +42,11 @@ class Owners:
                 self._learn(distribution)
 
     def _conda_prefix(self, interpreter: Interpreter) -> str | None:
-        prefix = self._tree.stat(interpreter.prefix) if interpreter.prefix is not None else None
-        if prefix is None or self._tree.stat(prefix.path / "conda-meta") is None:
-            return None
-        return f"{prefix.path}/"
+        for prefix in (interpreter.prefix, interpreter.base_prefix):
+            found = self._tree.stat(prefix) if prefix is not None else None
+            if found is not None and self._tree.stat(found.path / "conda-meta") is not None:
+                return f"{found.path}/"
+        return None
 
     def _learn(self, distribution: Distribution) -> None:
         """Files that it lists, and names of its folders where it lists none."""

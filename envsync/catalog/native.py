@@ -28,7 +28,6 @@ _IS_LIBRARY = re.compile(_LIBRARY, re.DOTALL).fullmatch
 _IS_PYTHON = re.compile(r"python[0-9.]*[a-z]*").fullmatch
 _LIBPYTHON = re.compile(r"libpython[23][0-9.]*[a-z]*\.so(?:\.[0-9.]+)?").fullmatch
 _EXTENSION = re.compile(r".*\.(?:cpython-[0-9]+[a-z]*-[^.]*|abi3)\.so").fullmatch
-_LOCAL = PurePosixPath("/usr/local/lib")
 _NEEDS = 20_000
 """Pairs of a library and who needs it. An honest environment of a thousand distributions has some thousands."""
 _NAMES = 2_000
@@ -127,7 +126,7 @@ class _Search:
     def __init__(self, tree: ImageTree, interpreter: Interpreter, libraries: Libraries) -> None:
         self._tree = tree
         self._libraries = libraries
-        self._owners = Owners(tree, interpreter, system=(*libraries.defaults, _LOCAL))
+        self._owners = Owners(tree, interpreter, system=libraries.defaults)
         self._program = self._open_program(interpreter)
         self._started = libraries.closure(self._program) if self._program is not None else {}
         self._asked: dict[str, _Asked] = {}
