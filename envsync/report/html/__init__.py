@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.resources import files as package_files
 
 from envsync.drift.comparison import Comparison, Side
@@ -98,8 +99,8 @@ def _header(found: Sequence[Finding], comparison: Comparison, fidelity: Fidelity
     ours, theirs = comparison.expected, comparison.actual
     pulled = expected.source.pulled_at[:10] if isinstance(expected.source, ImageSource) else None
     title = tag("h1", isolated(ours.name), tag("span", " → ", class_="arrow"), isolated(theirs.name))
-    sides = tag("div", _side("Expected", ours, pulled), _side("Here", theirs, None), class_="sides")
-    return tag("header", title, tag("p", verdict(found, comparison, fidelity), class_="verdict"), sides)
+    sides = tag("div", _side("Expected", ours, pulled), _side("Actual", theirs, None), class_="sides")
+    return tag("header", title, tag("p", *_weighted(verdict(found, comparison, fidelity)), class_="verdict"), sides)
 
 
 def verdict(found: Sequence[Finding], comparison: Comparison, fidelity: Fidelity | None) -> str:
@@ -119,6 +120,12 @@ def verdict(found: Sequence[Finding], comparison: Comparison, fidelity: Fidelity
     same = f"{identical:,} of {count(compared, 'distribution')} identical{how}" if compared else ""
     said = ", ".join(told) or "No drift"
     return f"{said}{f'; {same}' if same else ''}."
+
+
+def _weighted(sentence: str) -> Iterator[str]:
+    """The same with its figures standing out."""
+    for word in re.split(r"(\d[\d,]*\d|\d)", sentence):
+        yield tag("b", word) if word[:1].isdigit() else word
 
 
 def _side(title: str, side: Side, pulled: str | None) -> Markup:

@@ -49,7 +49,7 @@ def _cells(name: str, version: str, reason: str) -> tuple[Markup, ...]:
     return (
         tag("th", isolated(name), scope="row"),
         tag("td", version, class_="value"),
-        tag("td", reason or "–"),
+        tag("td", reason),
     )
 
 

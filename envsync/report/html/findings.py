@@ -18,7 +18,7 @@ _WEIGHTS: dict[str, str] = {
     "note": "note",
 }
 _SCOPES: dict[Scope, str] = {"python": "Python", "env": "variables", "os": "system"}
-_COLUMNS = ("Weight", "Name", "What", "In the image", "Here")
+_COLUMNS = ("Weight", "Name", "What", "Expected", "Actual")
 _NAMES = 200
 """So many distributions are named that need one thing."""
 
@@ -82,13 +82,13 @@ def _groups(findings: Sequence[Finding]) -> Iterator[Markup]:
     chosen: tuple[tuple[str, str, dict[str, str], list[str | None]], ...] = (
         ("verdict", "Verdict", {v: _WEIGHTS[v] for v in get_args(Verdict)}, [f.verdict for f in findings]),
         ("severity", "Severity", {s: _WEIGHTS[s] for s in get_args(Severity)}, [f.severity for f in findings]),
-        ("scope", "Where", {s: word for s, word in _SCOPES.items()}, [f.scope for f in findings]),
+        ("scope", "Where", dict(_SCOPES), [f.scope for f in findings]),
     )
     for key, title, words, values in chosen:
         buttons = [
             tag(
                 "button",
-                mark(value, word) if key != "scope" else word,
+                mark(value, word) if key == "verdict" else word,
                 tag("span", f"{number:,}", class_="count"),
                 type="button",
                 aria_pressed="false",
@@ -113,8 +113,8 @@ def _row(number: int, finding: Finding, distributions: Mapping[str, str]) -> Mar
         _cell(mark(weighed), "Weight", "weight"),
         tag("th", opener, role="rowheader", scope="row"),
         _cell(_title(finding), "What", "what"),
-        _cell(_value(finding, finding.expected), "In the image", "value"),
-        _cell(_value(finding, finding.actual), "Here", "value"),
+        _cell(_value(finding, finding.expected), "Expected", "value"),
+        _cell(_value(finding, finding.actual), "Actual", "value"),
         role="row",
     )
     return tag(
@@ -146,20 +146,18 @@ def _title(finding: Finding) -> str:
 
 def _value(finding: Finding, value: str | None) -> Markup:
     if value is None:
-        return tag("i", "not set" if finding.kind == "environment-variable" else "–")
+        return tag("i", "not set" if finding.kind == "environment-variable" else "none")
     return tag("span", value or '""')
 
 
 def _detail(finding: Finding, distributions: Mapping[str, str]) -> Markup:
     terms = [
-        ("In the image", _value(finding, finding.expected)),
-        ("Here", _value(finding, finding.actual)),
         ("Impact", tag("span", finding.impact)),
     ]
     if finding.needed_by:
         terms.append(("Needed by", names(finding.needed_by, distributions)))
     if finding.package is not None:
-        terms.append(("Package", tag("span", f"{finding.package}, in the image")))
+        terms.append(("Package", tag("span", finding.package)))
     if finding.fix is not None:
         terms.append(("Fix", command(finding.fix)))
     return tag("dl", *(tag("div", tag("dt", term), tag("dd", said)) for term, said in terms))

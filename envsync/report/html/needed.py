@@ -74,8 +74,8 @@ def _needs(told: _Told, expected: Needs, actual: Needs | None) -> Iterator[Need]
     data = {(one.kind, one.name): one for one in actual.resources} if actual is not None else {}
     for resource in expected.resources:
         name = resource.name or resource.kind.replace("-", " ")
-        here = data.get((resource.kind, resource.name))
-        yield _need(told, "resource", name, resource, here, needed_by=resource.needed_by)
+        found = data.get((resource.kind, resource.name))
+        yield _need(told, "resource", name, resource, found, needed_by=resource.needed_by)
 
 
 def _need(

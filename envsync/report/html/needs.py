@@ -55,7 +55,7 @@ def section(needs: Sequence[Need], objects: int) -> Markup | None:
 
 
 def _table(needs: Sequence[Need], ids: Mapping[str, str]) -> Markup:
-    head = ("Verdict", "Needed", "In the image", "Here", "By")
+    head = ("Verdict", "Needed", "Expected", "Actual", "By")
     return tag(
         "table",
         tag("caption", "What the environment needs of the system", class_="unseen"),
@@ -75,8 +75,8 @@ def _row(number: int, need: Need, ids: Mapping[str, str]) -> Markup:
     lacking = tag("span", f"without {', '.join(need.lacking)}", class_="lacking") if need.lacking else None
     cells = (
         ("Verdict", "weight", word),
-        ("In the image", "value", tag("div", *source) if source else tag("i", "–")),
-        ("Here", "value", tag("div", tag("span", need.here) if need.here is not None else tag("i", "–"), lacking)),
+        ("Expected", "value", tag("div", *source) if source else tag("i", "none")),
+        ("Actual", "value", tag("div", tag("span", need.here) if need.here is not None else tag("i", "none"), lacking)),
         ("By", "by", names(need.needed_by, ids) if need.needed_by else tag("i", "whatever runs")),
     )
     first, *rest = (tag("td", said, class_=look, role="cell", data_label=label) for label, look, said in cells)

@@ -58,7 +58,7 @@ def bars(
 ) -> Iterator[Bar]:
     """All that there is something to say of."""
     extra = sum(finding.kind == "distribution-extra" for finding in findings)
-    note = f"{extra} more only here" if extra else ""
+    note = f"and {extra} extra" if extra else ""
     if fidelity is not None:
         yield _bar("Distributions", _fidelity(fidelity), note or "by the contents of their files")
         if fidelity.modules is not None:
@@ -72,7 +72,7 @@ def bars(
     for group, title in _GROUPS:
         states = [need.state for need in needs if need.group == group]
         if states:
-            yield _bar(title, [(look, states.count(state), word) for state, look, word in _STATES], "that it needs")
+            yield _bar(title, [(look, states.count(state), word) for state, look, word in _STATES], "needed")
     packages = [finding for finding in findings if finding.kind.startswith("os-package") and finding.expected]
     if expected.os_packages and packages:
         verdicts = [finding.verdict or "may-differ" for finding in packages]

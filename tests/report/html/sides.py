@@ -17,11 +17,12 @@ from envsync.report import html
 from tests.drift.sides import image, local, os_package
 from tests.factory import distribution, source
 
-NAMES = (
-    "Pillow certifi charset-normalizer click cryptography fiona gdal idna jinja2 lightgbm lxml markupsafe matplotlib "
-    "numpy opencv-python pandas pip psycopg2 pyarrow pydot pyproj pyspark python-dateutil pytz requests scikit-learn "
-    "scipy setuptools six soundfile sqlalchemy urllib3 weasyprint wheel xgboost"
-).split()
+_NAMES = """
+Pillow certifi charset-normalizer click cryptography fiona gdal idna jinja2 lightgbm lxml markupsafe matplotlib
+numpy opencv-python pandas pip psycopg2 pyarrow pydot pyproj pyspark python-dateutil pytz requests scikit-learn
+scipy setuptools six soundfile sqlalchemy urllib3 weasyprint wheel xgboost
+"""
+NAMES = tuple(_NAMES.split())
 LIBRARIES = {
     "libc.so.6": ("libc6", "Pillow cryptography lightgbm lxml matplotlib numpy pandas scipy xgboost Python"),
     "libgcc_s.so.1": ("libgcc-s1", "lightgbm pyarrow scipy xgboost"),
@@ -94,9 +95,9 @@ def needs(*, here: bool) -> Needs:
     resources = []
     for kind, value, package, names in DATA:
         name = PurePosixPath(value).name if kind == "dynamic-library" else None
-        value = {"2024a": "2025b", "C.UTF-8": "en_US.UTF-8"}.get(value, value) if here else value
+        other = {"2024a": "2025b", "C.UTF-8": "en_US.UTF-8"}.get(value, value) if here else value
         by = tuple(names.split())
-        there = None if name in absent else value
+        there = None if name in absent else other
         resources.append(Resource(kind=kind, value=there, name=name, package=package, needed_by=by))
     return Needs(objects=412, libraries=tuple(libraries), commands=commands, resources=tuple(resources))
 
@@ -182,7 +183,14 @@ def _system() -> tuple[Finding, ...]:
         of("library-symbols", "libstdc++.so.6", "with GLIBCXX_3.4.30", "without", "libstdc++6", older),
         finding("library-version", "libxml2", "2.9", "2.12, newer here", package="libxml2", needed_by=("lxml",)),
         of("command-missing", "dot", "from graphviz", None, "graphviz", "dnf install graphviz"),
-        of("resource-missing", "libsndfile.so.1", "", None, "libsndfile1", "dnf install libsndfile"),
+        of(
+            "resource-missing",
+            "libsndfile.so.1",
+            f"{PLACE}/libsndfile.so.1",
+            None,
+            "libsndfile1",
+            "dnf install libsndfile",
+        ),
         of("resource-version", "time zone data", "2024a", "2025b", "tzdata", None),
         finding("resource-version", "locale", "C.UTF-8", "en_US.UTF-8"),
     )
@@ -230,7 +238,7 @@ def hostile(*names: str) -> Input:
     return Input(
         given.findings,
         given.comparison,
-        Fidelity(verdicts=verdicts, modules=2, differing_modules=names),
+        Fidelity(verdicts=verdicts, modules=200, differing_modules=names),
         image(needs=asked),
         local(needs=asked),
     )
