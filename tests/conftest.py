@@ -1,8 +1,7 @@
-"""Real images, an engine and an index for all tests.
+"""Real images, an engine, an index and a browser for all tests.
 
-Tests marked ``engine``, ``network`` or ``registry`` are skipped, with the reason, where there is none. ``.ci/run`` sets
-``ENVSYNC_REQUIRE_ENGINE=1``, ``ENVSYNC_REQUIRE_NETWORK=1`` and ``ENVSYNC_REQUIRE_REGISTRY=1``: there, what is missing
-is a failure.
+Tests marked ``engine``, ``network``, ``registry`` or ``browser`` are skipped, with the reason, where there is none.
+``.ci/run`` sets ``ENVSYNC_REQUIRE_ENGINE=1`` and its like for the others: there, what is missing is a failure.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from functools import cache
 import pytest
 
 from tests.imagekit import recipes, wheels
+from tests.imagekit.browser import browser_problem
 from tests.imagekit.engine import engine_problem
 from tests.imagekit.machine import KitError, MissingToolError
 from tests.imagekit.projects import served_folder
@@ -38,6 +38,7 @@ _PROBLEMS = {
     "engine": (engine_problem, "ENVSYNC_REQUIRE_ENGINE"),
     "network": (network_problem, "ENVSYNC_REQUIRE_NETWORK"),
     "registry": (registry_problem, "ENVSYNC_REQUIRE_REGISTRY"),
+    "browser": (browser_problem, "ENVSYNC_REQUIRE_BROWSER"),
 }
 
 

@@ -157,10 +157,15 @@ class Page:
             raise KitError(f"{expression}: {done['exceptionDetails']}")
         return done["result"].get("value")
 
+    def until(self, expression: str) -> None:
+        """Wait, for some seconds at most, until an expression is true."""
+        frames = f"const look = () => ({expression}) ? done() : left-- ? requestAnimationFrame(look) : failed('never')"
+        self.evaluate(f"new Promise((done, failed) => {{ let left = 300; {frames}; look(); }})")
+
     def press(self, *keys: str, control: bool = False) -> None:
         """Press and release keys, by name or as characters."""
         for key in keys:
-            code = _KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0)
+            code = _KEYS.get(key, ord(key.upper()) if key.isalnum() and len(key) == 1 else 0)
             text = "\r" if key == "Enter" else key if len(key) == 1 and not control else ""
             common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 2 if control else 0}
             commands = {"commands": ["paste"]} if control and key == "v" else {}

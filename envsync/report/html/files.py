@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from envsync.drift.finding import NotCompared
 from envsync.exact.fidelity import Fidelity, Grade
 from envsync.report.html.findings import mark
-from envsync.report.html.markup import Markup, count, isolated, tag
+from envsync.report.html.markup import Markup, count, isolated, said, tag
 
 _WORDS: dict[Grade, str] = {
     "identical": "identical",
@@ -25,9 +25,9 @@ def section(fidelity: Fidelity | None) -> Markup | None:
         return None
     others = [verdict for grade in _SHOWN for verdict in fidelity.verdicts if verdict.grade == grade]
     same = [verdict for verdict in fidelity.verdicts if verdict.grade == "identical"]
-    said = f"{len(same):,} of {count(len(fidelity.verdicts), 'distribution')} are the image's, byte for byte."
+    figures = f"{len(same):,} of {count(len(fidelity.verdicts), 'distribution')} are the image's, byte for byte."
     if fidelity.is_foreign:
-        said += " This machine is of another platform: compiled files cannot be the image's."
+        figures += " This machine is of another platform: compiled files cannot be the image's."
     rows = (
         tag("tr", tag("td", mark(v.grade, _WORDS[v.grade]), class_="weight"), *_cells(v.name, v.version, v.reason))
         for v in others
@@ -37,7 +37,7 @@ def section(fidelity: Fidelity | None) -> Markup | None:
     return tag(
         "section",
         tag("h2", "Files, byte for byte"),
-        tag("p", said, class_="under"),
+        tag("p", figures, class_="under"),
         table,
         _folded(f"{len(same):,} identical", (f"{v.name} {v.version}" for v in same)) if same else None,
         _library(fidelity),
@@ -48,8 +48,8 @@ def section(fidelity: Fidelity | None) -> Markup | None:
 def _cells(name: str, version: str, reason: str) -> tuple[Markup, ...]:
     return (
         tag("th", isolated(name), scope="row"),
-        tag("td", version, class_="value"),
-        tag("td", reason),
+        tag("td", said(version), class_="value"),
+        tag("td", said(reason) if reason else None),
     )
 
 
@@ -68,7 +68,7 @@ def not_compared(notes: Sequence[NotCompared]) -> Markup | None:
     """Partial knowledge, which is no drift."""
     if not notes:
         return None
-    rows = (tag("div", tag("dt", isolated(note.subject)), tag("dd", note.reason)) for note in notes)
+    rows = (tag("div", tag("dt", isolated(note.subject)), tag("dd", said(note.reason))) for note in notes)
     return tag(
         "section",
         tag("h2", "Not compared", tag("span", f"{len(notes):,}", class_="count")),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import get_args
 
-from envsync.drift.finding import Finding, Scope, Severity, Verdict
-from envsync.report.html.markup import Markup, count, isolated, join, tag
+from envsync.drift.finding import Finding, Severity, Verdict
+from envsync.report.html.markup import Markup, count, extent, isolated, join, said, tag
 from envsync.report.text import TITLES
 
 _WEIGHTS: dict[str, str] = {
@@ -17,8 +17,9 @@ _WEIGHTS: dict[str, str] = {
     "warning": "warning",
     "note": "note",
 }
-_SCOPES: dict[Scope, str] = {"python": "Python", "env": "variables", "os": "system"}
+_SCOPES: Mapping[str, str] = {"python": "Python", "env": "variables", "os": "system"}
 _COLUMNS = ("Weight", "Name", "What", "Expected", "Actual")
+_FEW = 20
 _NAMES = 200
 """So many distributions are named that need one thing."""
 
@@ -28,9 +29,9 @@ def weight(finding: Finding) -> str:
     return finding.verdict or finding.severity
 
 
-def mark(name: str, said: str | None = None) -> Markup:
+def mark(name: str, word: str | None = None) -> Markup:
     """A word with a sign before it that is its own in every colour."""
-    return tag("span", said or _WEIGHTS.get(name, name), class_=f"mark mark-{name}")
+    return tag("span", word or _WEIGHTS.get(name, name), class_=f"mark mark-{name}")
 
 
 def section(findings: Sequence[Finding], distributions: Mapping[str, str]) -> Markup:
@@ -43,7 +44,10 @@ def section(findings: Sequence[Finding], distributions: Mapping[str, str]) -> Ma
     title = tag("h2", "Findings", tag("span", f"{len(findings):,}", class_="count"))
     if not findings:
         return tag("section", title, tag("p", "Nothing differs.", class_="empty"), id="findings")
-    head = (tag("th", tag("button", name, type="button"), scope="col", role="columnheader") for name in _COLUMNS)
+    head = (
+        tag("th", tag("button", name, type="button"), scope="col", role="columnheader", aria_sort=order)
+        for name, order in zip(_COLUMNS, ("ascending", None, None, None, None), strict=True)
+    )
     table = tag(
         "table",
         tag("caption", "What differs, most important first", class_="unseen"),
@@ -79,10 +83,10 @@ def _controls(findings: Sequence[Finding]) -> Markup:
 
 def _groups(findings: Sequence[Finding]) -> Iterator[Markup]:
     """One set of buttons for each thing that can be chosen by; none pressed is all of them."""
-    chosen: tuple[tuple[str, str, dict[str, str], list[str | None]], ...] = (
+    chosen: tuple[tuple[str, str, Mapping[str, str], list[str | None]], ...] = (
         ("verdict", "Verdict", {v: _WEIGHTS[v] for v in get_args(Verdict)}, [f.verdict for f in findings]),
         ("severity", "Severity", {s: _WEIGHTS[s] for s in get_args(Severity)}, [f.severity for f in findings]),
-        ("scope", "Where", dict(_SCOPES), [f.scope for f in findings]),
+        ("scope", "Where", _SCOPES, [f.scope for f in findings]),
     )
     for key, title, words, values in chosen:
         buttons = [
@@ -137,7 +141,7 @@ def _row(number: int, finding: Finding, distributions: Mapping[str, str]) -> Mar
 
 
 def _cell(content: str, label: str, look: str) -> Markup:
-    return tag("td", tag("div", content), class_=look, role="cell", data_label=label)
+    return tag("td", content, class_=look, role="cell", data_label=label)
 
 
 def _title(finding: Finding) -> str:
@@ -147,39 +151,45 @@ def _title(finding: Finding) -> str:
 def _value(finding: Finding, value: str | None) -> Markup:
     if value is None:
         return tag("i", "not set" if finding.kind == "environment-variable" else "none")
-    return tag("span", value or '""')
+    return said(value or '""')
 
 
 def _detail(finding: Finding, distributions: Mapping[str, str]) -> Markup:
     terms = [
-        ("Impact", tag("span", finding.impact)),
+        ("Impact", said(finding.impact)),
     ]
     if finding.needed_by:
         terms.append(("Needed by", names(finding.needed_by, distributions)))
     if finding.package is not None:
-        terms.append(("Package", tag("span", finding.package)))
+        terms.append(("Package", said(finding.package)))
     if finding.fix is not None:
         terms.append(("Fix", command(finding.fix)))
-    return tag("dl", *(tag("div", tag("dt", term), tag("dd", said)) for term, said in terms))
+    return tag("dl", *(tag("div", tag("dt", term), tag("dd", told)) for term, told in terms))
 
 
 def names(needed_by: Sequence[str], distributions: Mapping[str, str]) -> Markup:
     """Distributions, each with a link to what is said of it."""
     shown = [_name(name, distributions.get(name)) for name in needed_by[:_NAMES]]
     rest = len(needed_by) - len(shown)
-    return tag("span", *shown, tag("span", f"and {rest:,} more") if rest else None, class_="chips")
+    return tag(
+        "span",
+        *shown,
+        tag("span", f"and {rest:,} more") if rest else None,
+        class_="chips" if len(shown) <= _FEW else "chips many",
+    )
 
 
 def _name(name: str, target: str | None) -> Markup:
-    return tag("a", name, href=f"#{target}", dir="auto") if target is not None else isolated(name)
+    shown = isolated(name)
+    return tag("a", shown, href=f"#{target}") if target is not None else shown
 
 
 def command(fix: str) -> Markup:
     """What to type, with a button that copies it; a sentence stays one."""
     if fix[:1].isupper():
-        return tag("span", fix)
+        return said(fix)
     copy = tag("button", "Copy", type="button", class_="copy", aria_label="Copy the command")
-    return tag("span", tag("code", fix), copy, class_="command")
+    return tag("span", tag("code", fix, class_=extent(fix)), copy, class_="command")
 
 
 def fixes(commands: Iterable[str]) -> Markup:

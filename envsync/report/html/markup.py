@@ -7,6 +7,7 @@ import html
 from envsync.redaction import printable
 
 _LIMIT = 2_000
+_SHORT = 80
 _VOID = frozenset({"meta", "input"})
 
 
@@ -53,9 +54,22 @@ def _attribute(key: str, value: str | int | bool | None) -> str:
     return f" {written}" if value is True else f' {written}="{text(str(value))}"'
 
 
-def isolated(value: str, **attributes: str | int | bool | None) -> Markup:
+def isolated(value: str) -> Markup:
     """A name among words: letters that are written from right to left do not move its neighbours."""
-    return tag("bdi", value, **attributes)
+    return tag("bdi", value, class_=extent(value))
+
+
+def said(value: str) -> Markup:
+    """A value that stands alone."""
+    return tag("span", value, class_=extent(value))
+
+
+def extent(value: str) -> str | None:
+    """The class of what may be too long or, by what its letters carry, too high: only of that the size is bounded.
+
+    A browser takes a second and more to lay out a thousand rows in which every cell is.
+    """
+    return None if len(value) <= _SHORT and value.isascii() else "long"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

@@ -12,6 +12,7 @@ from envsync.model import NeededCommand, NeededLibrary, Needs, Resource
 
 State = Literal["there", "may-differ", "breaks", "harmless", "unknown"]
 Group = Literal["library", "command", "resource"]
+_ORDER: tuple[State, ...] = ("breaks", "may-differ", "unknown", "harmless", "there")
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -39,8 +40,12 @@ def needed(findings: Sequence[Finding], expected: Needs | None, actual: Needs | 
     if expected is None:
         return ()
     found = list(_needs(_Told(findings), expected, actual))
-    order: tuple[State, ...] = ("breaks", "may-differ", "unknown", "harmless", "there")
-    return tuple(sorted(found, key=lambda need: order.index(need.state)))
+    return tuple(sorted(found, key=lambda need: rank(need.state)))
+
+
+def rank(state: State) -> int:
+    """What is worst comes first."""
+    return _ORDER.index(state)
 
 
 class _Told:

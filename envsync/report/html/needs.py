@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from envsync.report.html.findings import mark, names
-from envsync.report.html.markup import Markup, count, isolated, tag
-from envsync.report.html.needed import Need, State
+from envsync.report.html.markup import Markup, count, isolated, said, tag
+from envsync.report.html.needed import Need, State, rank
 
 _GROUPS = {"library": "library", "command": "command", "resource": "data"}
 _WORDS: dict[State, str] = {
@@ -19,12 +19,12 @@ _WORDS: dict[State, str] = {
 
 
 def by_distribution(needs: Sequence[Need]) -> dict[str, list[int]]:
-    """Positions of what each distribution needs, by its name, alphabetically."""
+    """Positions of what each distribution needs, by its name: those that lack something come first."""
     found: dict[str, list[int]] = {}
     for position, need in enumerate(needs):
         for name in need.needed_by:
             found.setdefault(name, []).append(position)
-    return dict(sorted(found.items(), key=lambda item: (item[0].lower(), item[0])))
+    return dict(sorted(found.items(), key=lambda item: (rank(needs[item[1][0]].state), item[0].lower(), item[0])))
 
 
 def identifiers(needs: Sequence[Need]) -> dict[str, str]:
@@ -70,16 +70,16 @@ def _row(number: int, need: Need, ids: Mapping[str, str]) -> Markup:
     word: Markup = mark(need.state, _WORDS[need.state])
     if need.finding is not None:
         word = tag("a", word, href=f"#f{need.finding}", title="The finding")
-    source = [tag("span", one) for one in (need.value, need.path) if one is not None]
+    source = [said(one) for one in (need.value, need.path) if one is not None]
     source += [tag("span", "of ", isolated(need.package), class_="package")] if need.package is not None else []
-    lacking = tag("span", f"without {', '.join(need.lacking)}", class_="lacking") if need.lacking else None
+    lacking = tag("span", said(f"without {', '.join(need.lacking)}"), class_="lacking") if need.lacking else None
     cells = (
         ("Verdict", "weight", word),
         ("Expected", "value", tag("div", *source) if source else tag("i", "none")),
-        ("Actual", "value", tag("div", tag("span", need.here) if need.here is not None else tag("i", "none"), lacking)),
+        ("Actual", "value", tag("div", said(need.here) if need.here is not None else tag("i", "none"), lacking)),
         ("By", "by", names(need.needed_by, ids) if need.needed_by else tag("i", "whatever runs")),
     )
-    first, *rest = (tag("td", said, class_=look, role="cell", data_label=label) for label, look, said in cells)
+    first, *rest = (tag("td", content, class_=look, role="cell", data_label=label) for label, look, content in cells)
     kind = tag("small", _GROUPS[need.group])
     name = tag("th", isolated(need.name), kind, scope="row", role="rowheader")
     return tag("tr", first, name, *rest, id=f"n{number}", role="row")
@@ -88,17 +88,16 @@ def _row(number: int, need: Need, ids: Mapping[str, str]) -> Markup:
 def _cards(needs: Sequence[Need], users: Mapping[str, list[int]], ids: Mapping[str, str]) -> Iterator[Markup]:
     for name, positions in users.items():
         chips = (_chip(position, needs[position]) for position in positions)
-        said = count(len(positions), "need")
         yield tag(
             "article",
-            tag("h3", isolated(name), tag("small", said)),
+            tag("h3", isolated(name), tag("small", count(len(positions), "need"))),
             tag("p", *chips, class_="chips"),
             id=ids[name],
         )
 
 
 def _chip(position: int, need: Need) -> Markup:
-    package = f", of {need.package}" if need.package is not None else ""
-    said = f"{_WORDS[need.state]}{package}"
-    label = tag("span", f" ({_WORDS[need.state]})", class_="unseen")
-    return tag("a", isolated(need.name), label, href=f"#n{position}", class_=f"mark mark-{need.state}", title=said)
+    word = _WORDS[need.state]
+    package = tag("small", isolated(need.package)) if need.package is not None else None
+    inside = (isolated(need.name), tag("span", f" ({word})", class_="unseen"), package)
+    return tag("a", *inside, href=f"#n{position}", class_=f"mark mark-{need.state}", title=word)

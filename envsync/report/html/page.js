@@ -51,7 +51,7 @@ document.addEventListener("DOMContentLoaded", () => {
     body.classList.toggle("open", isOpen);
     one(".opener", body).setAttribute("aria-expanded", isOpen);
   };
-  const textOf = (row) => row.text ??= all("td span, bdi, code, a", row.body).map((e) => e.textContent).join(" ").toLowerCase();
+  const textOf = (row) => row.text ??= all("td span:not(.command, .chips), bdi, code", row.body).map((e) => e.textContent).join(" ").toLowerCase();
   const update = () => {
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const chosen = {};
@@ -84,6 +84,7 @@ document.addEventListener("DOMContentLoaded", () => {
     if (target.matches(".finding")) {
       if (target.hidden) reset();
       open(target, true);
+      one(".opener", target).focus({ preventScroll: true });
     }
     target.scrollIntoView({ block: "start" });
   };

@@ -231,7 +231,9 @@ def hostile(*names: str) -> Input:
     more = {"impact": names[0], "package": names[0], "needed_by": names, "fix": f"x {names[0]}"}
     kinds: tuple[Kind, ...] = ("library-missing", "distribution-version", "environment-variable")
     found = [
-        finding(kind, name, name, name, **{**more, "impact": name, "fix": name}) for name in names for kind in kinds
+        finding(kind, name, name, name, **{**more, "impact": name, "fix": f"echo {name}"})
+        for name in names
+        for kind in kinds
     ]
     verdicts = tuple(Graded(name=name, version=name, grade="same-release", reason=name) for name in names)
     given = _plain(ranked(found), name=names[0])
@@ -242,6 +244,11 @@ def hostile(*names: str) -> Input:
         image(needs=asked),
         local(needs=asked),
     )
+
+
+def compared(found: tuple[Finding, ...], expected: Snapshot, actual: Snapshot) -> Input:
+    """What differs between two sides."""
+    return Input(found, describe_comparison(expected, actual, found), None, expected, actual)
 
 
 def _plain(found: tuple[Finding, ...], name: str = "acme/app:1") -> Input:
