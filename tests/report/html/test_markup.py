@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envsync.redaction import printable
-from envsync.report.html.markup import Markup, count, isolated, tag, text
+from envsync.report.html.markup import Markup, count, isolated, said, tag, text
 from tests.report.html.parsed import Parsed
 
 
@@ -19,7 +19,13 @@ def test_attributes_may_be_absent_or_without_a_value() -> None:
 
 
 def test_what_does_not_print_becomes_an_escape() -> None:
-    assert isolated("a\u202eb\n") == r"<bdi>a\u202eb\n</bdi>"
+    assert tag("p", "a\u202eb\n") == r"<p>a\u202eb\n</p>"
+
+
+def test_only_what_may_be_large_is_bounded() -> None:
+    assert isolated("numpy") == "<bdi>numpy</bdi>"
+    assert isolated("Z\u0351") == '<bdi class="long">Z\u0351</bdi>'
+    assert said("x" * 81) == f'<span class="long">{"x" * 81}</span>'
 
 
 def test_of_what_is_endless_the_beginning_is_kept() -> None:
