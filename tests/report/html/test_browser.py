@@ -66,6 +66,15 @@ def test_it_opens_without_complaint_or_request_and_fits(chromium: Browser, folde
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize(("width", "lines"), [(320, 4), (1280, 1)])
+def test_a_row_is_a_line_or_on_a_phone_a_card(chromium: Browser, folder: Path, width: int, lines: int) -> None:
+    page = chromium.open(folder / "everything.html", width=width)
+    page.click("#f0 .opener")
+    boxes = page.evaluate("[...document.querySelector('#f0 tr').cells].map((e) => e.getBoundingClientRect().toJSON())")
+    assert len({round(box["bottom"] / 8) for box in boxes}) == lines
+    assert min(box["width"] for box in boxes[1:]) > 60
+
+
 def test_slash_leads_to_the_search_which_answers_each_key(page: Page) -> None:
     page.press("/", *"gomp")
     assert page.evaluate(NAMES) == ["libgomp.so.1"]
