@@ -39,14 +39,15 @@ def render(
         actual: the other side, which was asked for the same.
     """
     wanted = needed(found, expected.needs, actual.needs)
+    bars = overview.picture(overview.bars(found, comparison, fidelity, wanted, expected))
     sections = (
+        ("Overview", _overview(bars, _fixes(found))),
         ("Findings", findings.section(found, needs.identifiers(wanted))),
         ("Needs", needs.section(wanted, expected.needs.objects if expected.needs is not None else 0)),
         ("Files", files.section(fidelity)),
         ("Not compared", files.not_compared(comparison.not_compared)),
     )
     there = [(title, section) for title, section in sections if section is not None]
-    bars = overview.picture(overview.bars(found, comparison, fidelity, wanted, expected))
     body = tag(
         "body",
         tag("a", "Skip to the findings", href="#findings", class_="skip"),
@@ -54,7 +55,6 @@ def render(
         tag(
             "main",
             _header(found, comparison, fidelity, expected),
-            tag("section", tag("h2", "Overview"), bars, _fixes(found), id="overview"),
             *(section for _, section in there),
         ),
     )
@@ -85,7 +85,7 @@ def _hash(text: str) -> str:
 
 
 def _navigation(titles: Sequence[str]) -> Markup:
-    links = (tag("a", title, href=f"#{title.lower().replace(' ', '-')}") for title in ("Overview", *titles))
+    links = (tag("a", title, href=f"#{title.lower().replace(' ', '-')}") for title in titles)
     return tag(
         "nav",
         tag("b", "envsync diff"),
@@ -128,6 +128,12 @@ def _weighted(sentence: str) -> Iterator[str]:
         yield tag("b", word) if word[:1].isdigit() else word
 
 
+def _overview(bars: Markup | None, fixes: Markup | None) -> Markup | None:
+    if bars is None and fixes is None:
+        return None
+    return tag("section", tag("h2", "Overview"), bars, fixes, id="overview")
+
+
 def _side(title: str, side: Side, pulled: str | None) -> Markup:
     kind = {"image": "image", "list": "published list", "local": "environment"}[side.kind]
     terms = (
@@ -136,7 +142,7 @@ def _side(title: str, side: Side, pulled: str | None) -> Markup:
         ("System", side.operating_system),
         ("Platform", side.platform),
         ("Digest", side.digest or side.config_digest),
-        ("Built", side.dated),
+        ("Built" if side.kind == "image" else "Dated", side.dated),
         ("Pulled", pulled),
         ("Lock", side.lock),
     )

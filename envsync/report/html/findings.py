@@ -82,7 +82,10 @@ def _controls(findings: Sequence[Finding]) -> Markup:
 
 
 def _groups(findings: Sequence[Finding]) -> Iterator[Markup]:
-    """One set of buttons for each thing that can be chosen by; none pressed is all of them."""
+    """One set of buttons for each thing that can be chosen by; none pressed is all of them.
+
+    What is so of all findings is no choice.
+    """
     chosen: tuple[tuple[str, str, Mapping[str, str], list[str | None]], ...] = (
         ("verdict", "Verdict", {v: _WEIGHTS[v] for v in get_args(Verdict)}, [f.verdict for f in findings]),
         ("severity", "Severity", {s: _WEIGHTS[s] for s in get_args(Severity)}, [f.severity for f in findings]),
@@ -100,7 +103,7 @@ def _groups(findings: Sequence[Finding]) -> Iterator[Markup]:
                 data_value=value,
             )
             for value, word in words.items()
-            if (number := values.count(value))
+            if 0 < (number := values.count(value)) < len(values)
         ]
         if buttons:
             yield tag("div", tag("span", title, aria_hidden="true"), *buttons, role="group", aria_label=title)

@@ -101,9 +101,10 @@ def _counted(counts: Counts, findings: Iterable[Finding], missing: str) -> list[
     return [("same", counts.identical, "identical"), ("differs", differing, "differ"), ("missing", absent, "missing")]
 
 
-def picture(shown: Iterable[Bar]) -> Markup:
+def picture(shown: Iterable[Bar]) -> Markup | None:
     """The bars, each with its figures in words."""
-    return tag("div", PATTERNS, *(_figure(bar) for bar in shown if bar.total), class_="bars")
+    figures = [_figure(bar) for bar in shown if bar.total]
+    return tag("div", PATTERNS, *figures, class_="bars") if figures else None
 
 
 def _figure(bar: Bar) -> Markup:

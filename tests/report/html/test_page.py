@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from envsync.report.html import verdict
 from envsync.report.text import TITLES
-from tests.drift.sides import image, local
+from tests.drift.sides import image, local, published
 from tests.factory import distribution
 from tests.report.html import sides
 from tests.report.html.parsed import Parsed
@@ -104,6 +104,18 @@ def test_where_nothing_differs_the_page_says_so() -> None:
     text = Parsed(same.page()).text
     assert "No drift; 1 of 1 distribution identical." in text
     assert "Findings 0 Nothing differs." in text
+
+
+def test_where_nothing_is_counted_there_is_no_picture() -> None:
+    given = sides.compared((), published(), published())
+    parsed = Parsed(given.page())
+    assert "Overview" not in parsed.text
+    assert "Expected: published list Name acme/app:1 Python 3.9 Dated 2020-02" in parsed.text
+
+
+def test_what_is_so_of_all_findings_is_no_choice() -> None:
+    parsed = Parsed(sides.many(40).page())
+    assert parsed.attribute("data-value") == ["harmless", "warning", "note", "python", "os"]
 
 
 @given(st.lists(st.text(min_size=1, max_size=30), min_size=2, max_size=2, unique_by=lambda name: name.lower()))
