@@ -107,7 +107,7 @@ def verdict(found: Sequence[Finding], comparison: Comparison, fidelity: Fidelity
     """What it all comes to, in one sentence."""
     numbers = Counter(finding.verdict for finding in found)
     counted = (
-        (numbers["breaks"], "thing that it needs is absent", "things that it needs are absent"),
+        (numbers["breaks"], "need is not met", "needs are not met"),
         (numbers[None], "difference inside the environment", "differences inside the environment"),
         (numbers["may-differ"], "may differ around it", "may differ around it"),
         (numbers["harmless"], "is harmless", "are harmless"),

@@ -88,7 +88,7 @@ def test_commands_are_few_and_harmless_ones_are_none() -> None:
     [
         (
             sides.everything(),
-            "5 things that it needs are absent, 6 differences inside the environment, 5 may differ around it, "
+            "5 needs are not met, 6 differences inside the environment, 5 may differ around it, "
             "14 are harmless; 30 of 35 distributions identical, byte for byte.",
         ),
         (sides.many(4), "1 difference inside the environment, 3 are harmless; 120 of 500 distributions identical."),
