@@ -86,7 +86,7 @@ def closure(
 
 
 def ask_host(
-    needs: Needs, python: PurePosixPath, tree: HostTree, machine: str, owners: OsOwners
+    needs: Needs, python: PurePosixPath, tree: HostTree, env: Mapping[str, str], machine: str, owners: OsOwners
 ) -> tuple[NeededLibrary, ...] | None:
     """The same libraries asked of this machine; ``None`` where it is no Linux, and cannot be asked.
 
@@ -94,12 +94,13 @@ def ask_host(
         needs: of an image.
         python: the interpreter of the local environment.
         tree: this machine's files.
+        env: of this process: LD_LIBRARY_PATH counts.
         machine: this one, as ``uname -m`` spells it.
         owners: see :data:`OsOwners`.
     """
     if sys.platform != "linux":
         return None
-    libraries = libraries_of(tree, {}, machine)
+    libraries = libraries_of(tree, env, machine)
     found = tree.stat(python)
     program = libraries.open(found.path if found is not None else python)
     asking = nobody(machine, at=python, rpath=program.rpath if program is not None else ())

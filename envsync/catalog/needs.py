@@ -57,7 +57,7 @@ def ask_machine(
     tree = HostTree()
     owners = partial(find_owners, tree)
     program = python.executable or PurePosixPath("/usr/bin/python3")
-    libraries = native.ask_host(needs, program, tree, machine, owners)
+    libraries = native.ask_host(needs, program, tree, env, machine, owners)
     find = _finder(native.libraries_of(tree, env, machine), machine)
     commands = ask_for_commands(tree, needs.commands, env)
     resources = ask_for_resources(

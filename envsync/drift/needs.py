@@ -88,8 +88,9 @@ def _library_problem(
     library: NeededLibrary, here: NeededLibrary, names: tuple[str, ...], asked: Asked
 ) -> Finding | None:
     expected = " of ".join(filter(None, (library.soname, library.package)))
-    if here.path is None or here.broken:
-        lacking = here.broken or (library.soname,)
+    broken = tuple(sorted(set(here.broken) - set(library.broken)))
+    if here.path is None or broken:
+        lacking = broken or (library.soname,)
         return Finding(
             kind="library-missing",
             scope="os",
@@ -97,9 +98,9 @@ def _library_problem(
             verdict="breaks",
             subject=library.soname,
             expected=f"from {library.package}" if library.package else str(library.path),
-            actual=f"there, but {shown(here.broken)}, which it needs itself, is not" if here.path else None,
+            actual=f"there, but {shown(broken)}, which it needs itself, is not" if here.path else None,
             impact=f"Importing {shown(names)} fails: {shown(lacking)} cannot be loaded.",
-            fix=_install(lacking[0], None if here.broken else library.package, asked),
+            fix=_install(lacking[0], None if broken else library.package, asked),
             needed_by=names,
             package=library.package,
         )

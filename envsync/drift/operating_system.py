@@ -86,6 +86,11 @@ def _compare_releases(ours: OperatingSystem, theirs: OperatingSystem, *, is_know
     """``is_known``: what the environment needs of the system is known, and compared by itself."""
     if (ours.id, ours.version_id) == (theirs.id, theirs.version_id):
         return
+    one, other = printable(ours.label), printable(theirs.label)
+    if one == other:
+        one, other = (printable(f"{side.id} {side.version_id} ({side.label})") for side in (ours, theirs))
+    if one == other:
+        return
     impact = _libc_impact(ours, theirs)
     if not impact and not is_known:
         impact = "Other system libraries: versions, certificates, time zones and locales may differ."
@@ -95,8 +100,8 @@ def _compare_releases(ours: OperatingSystem, theirs: OperatingSystem, *, is_know
         severity="warning" if impact else "note",
         verdict="may-differ" if impact else "harmless",
         subject="operating system",
-        expected=printable(ours.label),
-        actual=printable(theirs.label),
+        expected=one,
+        actual=other,
         impact=impact or "What the environment needs of it is compared one by one.",
     )
 

@@ -12,8 +12,8 @@ import pytest
 from envsync.catalog import libc
 from envsync.catalog.needed_commands import find_commands
 from envsync.catalog.resources import PATTERNS, find_resources
-from envsync.gather import Wanted
 from envsync.image.archive import open_archive
+from envsync.image_tree import Wanted
 from envsync.model import Distribution
 from envsync.reference import ArchiveFile
 from envsync.rootfs import read_rootfs

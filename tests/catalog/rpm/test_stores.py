@@ -12,7 +12,7 @@ from envsync.catalog import os_packages
 from envsync.catalog.owners import condense, find_owners
 from envsync.catalog.rpm.sqlite import Database
 from envsync.files import HostTree
-from envsync.gather import wanted
+from envsync.image_tree import wanted
 from envsync.model import OsPackage, Skipped
 from tests.catalog.rpm.stores import DATA, NAMES, installed, put, query
 from tests.catalog.trees import write
