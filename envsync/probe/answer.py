@@ -22,7 +22,7 @@ from envsync.model import CondaEnvironment, Interpreter, Libc, OperatingSystem, 
 from envsync.probe.answered import AnsweredTree, Asked, Command, Described, Document, decode
 from envsync.probe.conda import find_conda
 from envsync.probe.conda_client import disagreements
-from envsync.probe.packages import parse_apk_list, parse_dpkg_query
+from envsync.probe.packages import parse_apk_list, parse_dpkg_query, parse_rpm_query
 from envsync.redaction import printable, without_credentials
 
 _COMMANDS = ("python", "python3", "python2")
@@ -302,12 +302,13 @@ class Answer:
         raw, skipped = os_packages.find(self._tree)
         found = set(raw or ())
         notes = list(skipped)
-        for text, parse in ((system.dpkg, parse_dpkg_query), (system.apk, parse_apk_list)):
+        asked = ((system.dpkg, parse_dpkg_query), (system.apk, parse_apk_list), (system.rpm, parse_rpm_query))
+        for text, parse in asked:
             if text is not None:
                 listed, damaged = parse(text)
                 found.update(listed)
                 notes.extend(damaged)
-        known = raw is not None or system.dpkg is not None or system.apk is not None
+        known = raw is not None or any(text is not None for text, _ in asked)
         ordered = sorted(found, key=lambda package: (package.name, package.architecture, package.version))
         return (tuple(ordered) if known else None), tuple(notes)
 

@@ -95,6 +95,7 @@ class System(Struct, frozen=True, kw_only=True):
     files: dict[str, Note]
     dpkg: str | None
     apk: str | None
+    rpm: str | None
     musl: str | None
     machine: str
     path: str

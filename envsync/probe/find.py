@@ -22,6 +22,7 @@ VIRTUAL = set(
     ).split()
 )
 DPKG_FORMAT = "${Package}\\t${Version}\\t${Architecture}\\t${source:Package}\\t${db:Status-Abbrev}\\n"
+RPM_FORMAT = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\t%{SOURCERPM}\\n"
 ASK = "import sys\nsys.stdout.write('\\n%s<\\n%s\\n%s>\\n' % (sys.argv[1], sys.executable, sys.argv[1]))"
 
 
@@ -189,6 +190,7 @@ def describe_system():
         "files": notes.seen,
         "dpkg": dpkg or None,
         "apk": apk or None,
+        "rpm": package_list("rpm", ["-qa", "--qf", RPM_FORMAT]) or None,
         "musl": musl,
         "machine": os.uname()[4],
         "path": os.environ.get("PATH", ""),

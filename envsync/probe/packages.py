@@ -1,10 +1,11 @@
-"""What package managers print: ``dpkg-query -W`` in the format of ``find.py``, and ``apk list --installed``."""
+"""What package managers print: ``dpkg-query`` and ``rpm`` in the formats of ``find.py``, ``apk list --installed``."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+from envsync.catalog.rpm.header import KEY, source_name
 from envsync.model import OsPackage, Skipped
 from envsync.redaction import printable
 
@@ -48,6 +49,30 @@ def parse_apk_list(text: str) -> Listed:
         name, version, architecture, origin = match.groups()
         packages.append(
             OsPackage(manager="apk", name=name, version=version, architecture=architecture, source=origin or name)
+        )
+    return tuple(packages), tuple(skipped)
+
+
+def parse_rpm_query(text: str) -> Listed:
+    """Read lines of package, version, architecture and source package's file, with tabs between. Never raises."""
+    packages: list[OsPackage] = []
+    skipped: list[Skipped] = []
+    for line in text.splitlines():
+        name, *rest = line.split("\t")
+        if name == KEY:
+            continue
+        if len(rest) != 3 or not all(_WORD.fullmatch(value) for value in (name, *rest)):
+            skipped.append(_damaged("rpm", line))
+            continue
+        version, architecture, source = rest
+        packages.append(
+            OsPackage(
+                manager="rpm",
+                name=name,
+                version=version.removeprefix("0:"),
+                architecture=architecture,
+                source=source_name(source) or name,
+            )
         )
     return tuple(packages), tuple(skipped)
 

@@ -54,6 +54,7 @@ def document(
     system = {
         "files": {},
         "dpkg": None,
+        "rpm": None,
         "apk": None,
         "musl": None,
         "machine": "x86_64",

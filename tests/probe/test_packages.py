@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from envsync import probe
+from envsync.catalog import os_packages
+from envsync.files import HostTree
 from envsync.model import OsPackage
-from envsync.probe.packages import Listed, parse_apk_list, parse_dpkg_query
+from envsync.probe.packages import Listed, parse_apk_list, parse_dpkg_query, parse_rpm_query
+from tests.catalog.rpm.stores import installed, query
 
 LINES = st.lists(st.text(alphabet="ab1-.:{}()[] \tiUhc~\n\x00é", max_size=40)).map("\n".join)
 
@@ -60,9 +67,35 @@ def test_apk_list() -> None:
     assert {one.manager for one in found[0]} == {"apk"}
 
 
+def test_rpm_query() -> None:
+    packages, skipped = parse_rpm_query(
+        "bash\t0:5.2-1.fc40\tx86_64\tbash-5.2-1.fc40.src.rpm\n"
+        "openssl-libs\t1:3.2.1-2.fc40\tx86_64\topenssl-3.2.1-2.fc40.src.rpm\n"
+        "gpg-pubkey\ta-b\t(none)\t(none)\nlocal\t1-1\tnoarch\t(none)\nodd\t1 1\tnoarch\t(none)\n"
+    )
+    assert listed((packages, ())) == [
+        ("bash", "5.2-1.fc40", "x86_64", "bash"),
+        ("openssl-libs", "1:3.2.1-2.fc40", "x86_64", "openssl"),
+        ("local", "1-1", "noarch", "local"),
+    ]
+    assert [(note.place, note.reason) for note in skipped] == [
+        ("rpm", "a line that makes no sense: odd\\t1 1\\tnoarch\\t(none)")
+    ]
+
+
+def test_rpm_in_a_container_and_its_store_say_the_same(tmp_path: Path) -> None:
+    installed(tmp_path / "root", {"a": ["/a"], "b": ["/b"]})
+    source = Path(probe.__file__).with_name("find.py").read_text(encoding="utf-8")
+    form = ast.literal_eval(source.partition("RPM_FORMAT = ")[2].partition("\n")[0])
+    listed = parse_rpm_query("\n".join(query(tmp_path / "root", form)))
+    found, _ = os_packages.find(HostTree(str(tmp_path / "root")))
+    assert set(listed[0]) == set(found or ())
+    assert len(listed[0]) == 2
+
+
 @given(LINES)
 def test_anything_can_be_read(text: str) -> None:
-    for parse in (parse_dpkg_query, parse_apk_list):
+    for parse in (parse_dpkg_query, parse_apk_list, parse_rpm_query):
         packages, skipped = parse(text)
         for package in packages:
             assert isinstance(package, OsPackage)

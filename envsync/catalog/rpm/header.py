@@ -28,7 +28,8 @@ _INSTALLED = (0, 3)
 
 _WORD = re.compile(r"[!-~]{1,500}")
 _SOURCE = re.compile(r"(.+)-[^-]+-[^-]+\.(?:no)?src\.rpm")
-_KEY = "gpg-pubkey"
+KEY = "gpg-pubkey"
+"""What rpm has keys under, as if they were packages."""
 
 
 class StoreError(EnvsyncError):
@@ -114,11 +115,10 @@ def package_of(header: Header) -> OsPackage | None:
         StoreError: it is damaged.
     """
     name, version, release = (header.text(tag) for tag in (NAME, VERSION, RELEASE))
-    if name == _KEY:
+    if name == KEY:
         return None
     architecture = header.text(ARCH) or "noarch"
-    source = _SOURCE.fullmatch(header.text(SOURCE))
-    origin = source[1] if source else name
+    origin = source_name(header.text(SOURCE)) or name
     if not all(_WORD.fullmatch(value) for value in (name, version, release, architecture, origin)):
         raise StoreError("a header without a usable name, version or architecture")
     epoch = header.numbers(EPOCH)
@@ -129,6 +129,12 @@ def package_of(header: Header) -> OsPackage | None:
         architecture=architecture,
         source=origin,
     )
+
+
+def source_name(file: str) -> str | None:
+    """The name in the name of a source package's file; ``None`` where it is none."""
+    match = _SOURCE.fullmatch(file)
+    return match[1] if match else None
 
 
 def files_of(header: Header, names: AbstractSet[bytes]) -> Iterator[bytes]:
