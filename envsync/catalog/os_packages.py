@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -41,6 +41,20 @@ def find(tree: FileTree) -> Found:
             notes.left_out(f"more than {OS_PACKAGES} packages: the others are left out")
             break
     return (_sorted(packages) if known else None), notes.all()
+
+
+def with_reasons(tree: FileTree, listed: tuple[OsPackage, ...]) -> tuple[OsPackage, ...]:
+    """What a package manager listed, marked as asked for or not by what the system keeps of that."""
+    automatic, world = _automatic(tree), _world(tree)
+    found: list[OsPackage] = []
+    for package in rpm.with_reasons(tree, listed, Notes("OS packages", "rpm")):
+        explicit = package.explicit
+        if package.manager == "dpkg" and automatic is not None:
+            explicit = (package.name, package.architecture) not in automatic
+        elif package.manager == "apk" and world is not None:
+            explicit = package.name in world
+        found.append(replace(package, explicit=explicit))
+    return tuple(found)
 
 
 Packages = tuple[OsPackage, ...] | None
@@ -88,15 +102,23 @@ def _every(tree: FileTree) -> Iterator[Found]:
 def _dpkg_databases(tree: FileTree) -> list[tuple[PurePosixPath, Parse]]:
     folder = PurePosixPath(dpkg.STATUS_FOLDER)
     stanzas = [folder / name for name in tree.list(folder) if not name.endswith(".md5sums")]
-    states = _optional(tree, dpkg.EXTENDED_STATES)
-    parse = partial(dpkg.parse_status, automatic=None if states is None else dpkg.parse_extended_states(states))
+    parse = partial(dpkg.parse_status, automatic=_automatic(tree))
     return [(path, parse) for path in (PurePosixPath(dpkg.STATUS), *stanzas)]
 
 
 def _apk_databases(tree: FileTree) -> list[tuple[PurePosixPath, Parse]]:
-    world = _optional(tree, apk.WORLD)
-    parse = partial(apk.parse_installed, world=None if world is None else apk.parse_world(world))
+    parse = partial(apk.parse_installed, world=_world(tree))
     return [(PurePosixPath(place), parse) for place in apk.INSTALLED]
+
+
+def _automatic(tree: FileTree) -> dpkg.Automatic | None:
+    states = _optional(tree, dpkg.EXTENDED_STATES)
+    return None if states is None else dpkg.parse_extended_states(states)
+
+
+def _world(tree: FileTree) -> Set[str] | None:
+    world = _optional(tree, apk.WORLD)
+    return None if world is None else apk.parse_world(world)
 
 
 def _optional(tree: FileTree, path: str) -> bytes | None:

@@ -306,7 +306,7 @@ class Answer:
         for text, parse in asked:
             if text is not None:
                 listed, damaged = parse(text)
-                found.update(listed)
+                found.update(os_packages.with_reasons(self._tree, listed))
                 notes.extend(damaged)
         known = raw is not None or any(text is not None for text, _ in asked)
         ordered = sorted(found, key=lambda package: (package.name, package.architecture, package.version))

@@ -23,6 +23,14 @@ VIRTUAL = set(
 )
 DPKG_FORMAT = "${Package}\\t${Version}\\t${Architecture}\\t${source:Package}\\t${db:Status-Abbrev}\\n"
 RPM_FORMAT = "%{NAME}\\t%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}\\t%{ARCH}\\t%{SOURCERPM}\\n"
+REASONS = (
+    "/var/lib/apt/extended_states",
+    "/etc/apk/world",
+    "/usr/lib/sysimage/libdnf5/packages.toml",
+    "/var/lib/dnf/history.sqlite",
+    "/var/lib/zypp/AutoInstalled",
+)
+"""Why packages are there, as the catalog that reads images has it."""
 ASK = "import sys\nsys.stdout.write('\\n%s<\\n%s\\n%s>\\n' % (sys.argv[1], sys.executable, sys.argv[1]))"
 
 
@@ -170,7 +178,7 @@ def package_list(name, words):
 def describe_system():
     """The operating system: its release, its packages and musl's own words; raw files where no tool can tell."""
     notes = Notes()
-    for path in ("/etc/os-release", "/usr/lib/os-release"):
+    for path in ("/etc/os-release", "/usr/lib/os-release") + REASONS:
         notes.look(path)
     dpkg = package_list("dpkg-query", ["-W", "-f=" + DPKG_FORMAT])
     if not dpkg:

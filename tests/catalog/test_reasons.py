@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envsync.catalog import apk, dpkg, homebrew, os_packages, pacman
-from envsync.catalog.os_packages import joined, of_same_managers
+from envsync.catalog.os_packages import joined, of_same_managers, with_reasons
 from envsync.files import HostTree
 from envsync.model import OsPackage, Skipped
 from tests.catalog.trees import write
@@ -167,6 +167,15 @@ def test_what_a_container_listed_is_joined_with_what_only_files_tell() -> None:
     assert joined((package("apk", "b"),), None) == (package("apk", "b"),)
     assert joined(None, read) == read
     assert joined(None, None) is None
+
+
+def test_what_was_listed_is_marked_by_the_same_files(tmp_path: Path) -> None:
+    write(tmp_path, "var/lib/apt/extended_states", STATES.replace("amd64", "x"))
+    write(tmp_path, "etc/apk/world", "curl\n")
+    write(tmp_path, "var/lib/zypp/AutoInstalled", "curl\n")
+    listed = tuple(package(manager, name) for manager in ("dpkg", "apk", "rpm", "brew") for name in ("curl", "libc6"))
+    marked = with_reasons(HostTree(str(tmp_path)), listed)
+    assert [one.explicit for one in marked] == [True, False, True, False, False, True, None, None]
 
 
 def test_only_of_managers_that_answered_in_a_container_can_it_disagree() -> None:

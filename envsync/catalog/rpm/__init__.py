@@ -12,6 +12,7 @@ from threading import Lock
 from envsync.catalog.bounds import OS_PACKAGES, Notes
 from envsync.catalog.rpm import bdb, ndb, reasons, sqlite
 from envsync.catalog.rpm.header import TAGS, Header, StoreError, files_of, package_of
+from envsync.catalog.rpm.reasons import with_reasons
 from envsync.files import READ_LIMIT, FileInfo, FileReadError, FileTree
 from envsync.model import OsPackage, Skipped
 from envsync.redaction import printable
@@ -27,6 +28,8 @@ PATTERNS: tuple[str, ...] = (
     *reasons.PATTERNS,
 )
 """For :func:`re.fullmatch` on absolute paths: the files whose bytes are asked for."""
+
+__all__ = ["FOLDERS", "PATTERNS", "condense", "find", "find_files", "parse_store", "with_reasons"]
 
 _UNKNOWN, _BESIDE = ("rpmdb", "packages"), ("-shm", "-wal")
 _LONGEST = 512 << 20
@@ -51,7 +54,7 @@ def find(tree: FileTree) -> tuple[tuple[OsPackage, ...] | None, tuple[Skipped, .
         found, damaged = None, (Skipped(subject="OS packages", place=place, reason=printable(error.message)),)
     for note in damaged:
         notes.add(note)
-    return (None if found is None else reasons.with_reasons(tree, found, notes)), notes.all()
+    return (None if found is None else with_reasons(tree, found, notes)), notes.all()
 
 
 def parse_store(

@@ -49,7 +49,7 @@ def with_reasons(tree: FileTree, packages: tuple[OsPackage, ...], notes: Notes) 
             except (FileReadError, StoreError) as error:
                 notes.add(Skipped(subject="why OS packages are there", place=place, reason=error.message))
             else:
-                return tuple(replace(package, explicit=explicit(package)) for package in packages)
+                return tuple(replace(p, explicit=explicit(p)) if p.manager == "rpm" else p for p in packages)
     return packages
 
 
