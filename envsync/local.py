@@ -117,9 +117,9 @@ def _executable(env: Path) -> PurePosixPath:
 def _describe_system(
     tree: HostTree, machine: str
 ) -> tuple[OperatingSystem, tuple[OsPackage, ...] | None, tuple[Skipped, ...]]:
-    if sys.platform == "darwin":
-        return _macos(), None, ()
     packages, skipped = os_packages.find(tree)
+    if sys.platform == "darwin":
+        return _macos(), packages, skipped
     return replace(os_release.find(tree) or OperatingSystem(), libc=libc.find_libc(tree, machine)), packages, skipped
 
 

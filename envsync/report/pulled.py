@@ -58,7 +58,7 @@ def _contents(snapshot: Snapshot) -> list[str]:
     if snapshot.os_packages is not None:
         lines.append(f"  {_count(len(snapshot.os_packages), 'OS package')} of {system}")
     else:
-        lines.append(f"  {system}; no dpkg or apk database in it")
+        lines.append(f"  {system}; no database of OS packages in it")
     prefixes = [str(one.prefix) for one in snapshot.conda if one is not snapshot.conda_environment]
     if prefixes:
         lines.append(f"  other conda environments in it: {_few(prefixes)}")

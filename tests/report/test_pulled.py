@@ -74,7 +74,7 @@ def test_kinds_of_interpreter_and_a_system_without_packages() -> None:
     venv = msgspec.structs.replace(one.python, venv=Venv(home=PurePosixPath("/usr/bin")))
     text = render_pulled(msgspec.structs.replace(one, interpreters=(venv,)), NEW)
     assert "at /usr/local/bin/python (a venv on /usr/bin)\n" in text
-    assert "  unknown OS; no dpkg or apk database in it\n" in text
+    assert "  unknown OS; no database of OS packages in it\n" in text
     managed = msgspec.structs.replace(one.python, externally_managed=True)
     assert "(externally managed)" in render_pulled(msgspec.structs.replace(one, interpreters=(managed,)), NEW)
 

@@ -106,9 +106,11 @@ def _header(found: Sequence[Finding], comparison: Comparison, fidelity: Fidelity
 def verdict(found: Sequence[Finding], comparison: Comparison, fidelity: Fidelity | None) -> str:
     """What it all comes to, in one sentence."""
     numbers = Counter(finding.verdict for finding in found)
+    inside = sum(finding.scope == "python" for finding in found)
     counted = (
         (numbers["breaks"], "need is not met", "needs are not met"),
-        (numbers[None], "difference inside the environment", "differences inside the environment"),
+        (inside, "difference inside the environment", "differences inside the environment"),
+        (numbers[None] - inside, "variable is set otherwise", "variables are set otherwise"),
         (numbers["may-differ"], "may differ around it", "may differ around it"),
         (numbers["harmless"], "is harmless", "are harmless"),
     )

@@ -10,9 +10,10 @@ from msgspec import Struct
 from envsync.drift.finding import Finding
 from envsync.model import NeededCommand, NeededLibrary, Needs, Resource
 
-State = Literal["there", "may-differ", "breaks", "harmless", "unknown"]
+State = Literal["there", "may-differ", "breaks", "harmless", "neither", "unknown"]
+"""``neither``: the expected side lacks it too."""
 Group = Literal["library", "command", "resource"]
-_ORDER: tuple[State, ...] = ("breaks", "may-differ", "unknown", "harmless", "there")
+_ORDER: tuple[State, ...] = ("breaks", "may-differ", "unknown", "harmless", "there", "neither")
 
 
 class Need(Struct, frozen=True, kw_only=True):
@@ -58,12 +59,20 @@ class _Told:
             group, _, what = finding.kind.partition("-")
             if group in ("library", "command", "resource"):
                 self.positions.setdefault((group, finding.subject), position)
+                self.positions.setdefault((group, _asked_by(finding.subject, finding.needed_by)), position)
                 if what == "version" and finding.package is not None:
                     self.positions.setdefault((group, f"package {finding.package}"), position)
 
-    def of(self, group: Group, name: str, package: str | None) -> int | None:
-        direct = self.positions.get((group, name))
-        return self.positions.get((group, f"package {package}")) if direct is None else direct
+    def of(self, group: Group, name: str, package: str | None, needed_by: tuple[str, ...]) -> int | None:
+        for key in (_asked_by(name, needed_by), name, f"package {package}"):
+            if (position := self.positions.get((group, key))) is not None:
+                return position
+        return None
+
+
+def _asked_by(name: str, needed_by: tuple[str, ...]) -> str:
+    """A library may be named as needed by some, and be loaded by its name by others."""
+    return "\0".join((name, *needed_by))
 
 
 def _needs(told: _Told, expected: Needs, actual: Needs | None) -> Iterator[Need]:
@@ -80,7 +89,8 @@ def _needs(told: _Told, expected: Needs, actual: Needs | None) -> Iterator[Need]
     for resource in expected.resources:
         name = resource.name or resource.kind.replace("-", " ")
         found = data.get((resource.kind, resource.name))
-        yield _need(told, "resource", name, resource, found, needed_by=resource.needed_by)
+        group: Group = "library" if resource.kind == "dynamic-library" else "resource"
+        yield _need(told, group, name, resource, found, needed_by=resource.needed_by)
 
 
 def _need(
@@ -93,12 +103,13 @@ def _need(
     lacking: tuple[str, ...] = (),
     needed_by: tuple[str, ...],
 ) -> Need:
-    position = told.of(group, name, wanted.package)
+    position = told.of(group, name, wanted.package, needed_by)
     finding = told.findings[position] if position is not None else None
     there = None
     if here is not None:
         there = here.value if isinstance(here, Resource) else str(here.path) if here.path is not None else None
-    state: State = "there" if there is not None else "unknown"
+    absent = wanted.path is None and (not isinstance(wanted, Resource) or wanted.value is None)
+    state: State = "there" if there is not None else "neither" if absent else "unknown"
     if finding is not None:
         state = finding.verdict or "may-differ"
     return Need(

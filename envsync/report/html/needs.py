@@ -14,6 +14,7 @@ _WORDS: dict[State, str] = {
     "may-differ": "may differ",
     "breaks": "breaks",
     "harmless": "harmless",
+    "neither": "in neither",
     "unknown": "not known",
 }
 

@@ -23,6 +23,7 @@ _STATES: tuple[tuple[State, str, str], ...] = (
     ("harmless", "build", "harmless"),
     ("may-differ", "differs", "may differ"),
     ("breaks", "missing", "breaks"),
+    ("neither", "unknown", "in neither"),
     ("unknown", "unknown", "not known"),
 )
 

@@ -184,7 +184,7 @@ def _system() -> tuple[Finding, ...]:
         finding("library-version", "libxml2", "2.9", "2.12, newer here", package="libxml2", needed_by=("lxml",)),
         of("command-missing", "dot", "from graphviz", None, "graphviz", "dnf install graphviz"),
         of(
-            "resource-missing",
+            "library-missing",
             "libsndfile.so.1",
             f"{PLACE}/libsndfile.so.1",
             None,

@@ -15,7 +15,7 @@ def test_what_breaks_comes_first() -> None:
         ("library", "libgomp.so.1", "breaks"),
         ("library", "libstdc++.so.6", "breaks"),
         ("command", "dot", "breaks"),
-        ("resource", "libsndfile.so.1", "breaks"),
+        ("library", "libsndfile.so.1", "breaks"),
         ("library", "libxml2.so.2", "may-differ"),
         ("resource", "locale", "may-differ"),
         ("resource", "time zone data", "may-differ"),

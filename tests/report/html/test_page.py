@@ -80,7 +80,7 @@ def test_commands_are_few_and_harmless_ones_are_none() -> None:
     told = Parsed(page[start - len("<h3>") : page.index("</div>", start)]).text
     assert "export LANG=C.UTF-8 TZ=Asia/Tokyo Copy" in told
     assert "uv pip uninstall --python .venv black ruff Copy" in told
-    assert "dnf install gdal-libs libgomp graphviz" in told
+    assert "dnf install gdal-libs libgomp libsndfile graphviz" in told
     assert "the image's, or newer export" in told
 
 
