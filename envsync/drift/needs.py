@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from envsync.drift.finding import Finding, Kind, shown
 from envsync.drift.system_fixes import install_needed
@@ -34,6 +35,10 @@ def compare_needs(asked: Asked) -> Iterator[Finding]:
 
     Nothing is said of what the image itself lacks: there it works, or fails, without.
     """
+    yield from _merged(_compare(asked))
+
+
+def _compare(asked: Asked) -> Iterator[Finding]:
     ours, theirs = asked.expected.needs, asked.actual.needs
     if ours is None or theirs is None:
         return
@@ -47,6 +52,21 @@ def compare_needs(asked: Asked) -> Iterator[Finding]:
     for resource in ours.resources:
         if resource.value is not None and (resource.kind, resource.name) in data:
             yield from _resource(resource, data[resource.kind, resource.name], asked)
+
+
+def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Of a library that some are linked with and others load by its name, one finding."""
+    first: dict[str, Finding] = {}
+    for finding in findings:
+        if finding.kind != "library-missing":
+            yield finding
+        elif (known := first.get(finding.subject)) is None:
+            first[finding.subject] = finding
+        else:
+            needed_by = tuple(sorted({*known.needed_by, *finding.needed_by}, key=str.lower))
+            impact = f"{known.impact} {finding.impact}"
+            first[finding.subject] = replace(known, needed_by=needed_by, impact=impact)
+    yield from first.values()
 
 
 def needed_packages(snapshot: Snapshot) -> frozenset[str]:

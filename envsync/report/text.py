@@ -193,9 +193,10 @@ def _value(text: str | None) -> str:
 
 
 def _fixes(findings: list[Finding], shown: list[Finding], told: list[str], width: int) -> Iterator[str]:
-    """The commands of a group; of the one that was told last only that."""
+    """The commands of a group, of what breaks whole ones; of the one that was told last only that."""
     whole = merged(finding.fix for finding in findings if finding.fix is not None)
-    commands = merged(finding.fix for finding in shown if finding.fix is not None)
+    told_of = findings if findings[0].verdict == "breaks" else shown
+    commands = merged(finding.fix for finding in told_of if finding.fix is not None)
     for command in commands:
         partial = "" if command in whole else " …"
         yield from (

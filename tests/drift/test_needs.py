@@ -233,3 +233,14 @@ def test_on_macos_libraries_of_linux_mean_nothing() -> None:
     assert note.subject == "1 shared library"
     assert note.reason == ("they are of Linux; on macOS 14.5 distributions are other files, which bring or need others")
     assert not [f for f in compare(expected, mac) if f.kind.startswith("library")]
+
+
+def test_a_library_that_is_linked_and_loaded_by_name_is_told_once() -> None:
+    by_name = Resource(kind="dynamic-library", name="libgomp.so.1", value="libgomp.so.1.0.0", needed_by=("acme",))
+    expected = image(needs=replace(needs(gomp()), resources=(by_name,)), os_packages=())
+    lacking = replace(needs(gomp(path=None, package=None)), resources=(replace(by_name, value=None),))
+    (finding,) = compare(expected, local(needs=lacking, os_packages=()), scopes=frozenset({"os"}))
+    assert finding.needed_by == ("acme", "lightgbm")
+    assert finding.impact == (
+        "Importing lightgbm fails: libgomp.so.1 cannot be loaded. acme cannot load libgomp.so.1, which it does by name."
+    )
