@@ -8,13 +8,10 @@ from pathlib import PurePosixPath
 
 from envsync.catalog.distribution_files import LIMIT, RECORD_LIMIT
 from envsync.files import FileReadError, FileTree
-from envsync.model import Distribution, Interpreter
+from envsync.model import PYTHON, Distribution, Interpreter
 from envsync.names import normalized
 from envsync.record import RecordError, parse_record
 from envsync.redaction import printable
-
-PYTHON = "Python"
-"""Stands for the interpreter and its own extension modules."""
 
 _LONGEST = 200
 _SITES = frozenset({"site-packages", "dist-packages"})

@@ -14,11 +14,11 @@ from pathlib import PurePosixPath
 from msgspec import Struct
 from msgspec.structs import replace
 
-from envsync.catalog.elf_owners import PYTHON, Owners
+from envsync.catalog.elf_owners import Owners
 from envsync.elf import Elf
 from envsync.files import ElfTree, HostTree, ImageTree
 from envsync.loader import Libraries, Loaded
-from envsync.model import Interpreter, NeededBy, NeededLibrary, Needs, Skipped
+from envsync.model import PYTHON, Interpreter, NeededBy, NeededLibrary, Needs, Skipped
 
 PATTERNS: tuple[str, ...] = (r"/etc/ld\.so\.(?:cache|conf)", r"/etc/ld\.so\.conf\.d/[^/]+", r"/etc/ld-musl-[^/]+\.path")
 """For :func:`re.fullmatch` on absolute paths: what tells where the loader looks."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from envsync.drift.finding import Finding, Kind, shown
 from envsync.drift.system_fixes import install_needed
 from envsync.model import (
+    PYTHON,
     NeededCommand,
     NeededLibrary,
     OsPackage,
@@ -119,7 +120,7 @@ def _library_problem(
             subject=library.soname,
             expected=f"from {library.package}" if library.package else str(library.path),
             actual=f"there, but {shown(broken)}, which it needs itself, is not" if here.path else None,
-            impact=f"Importing {shown(names)} fails: {shown(lacking)} cannot be loaded.",
+            impact=f"Importing {_modules(names)} fails: {shown(lacking)} cannot be loaded.",
             fix=_install(lacking[0], None if broken else library.package, asked),
             needed_by=names,
             package=library.package,
@@ -136,11 +137,15 @@ def _library_problem(
         subject=library.soname,
         expected=f"{expected} with {shown(sorted(versions))}",
         actual=f"{here.path} without",
-        impact=f"Importing {shown(asking)} fails: this machine's {library.soname} is too old for it.",
+        impact=f"Importing {_modules(asking)} fails: this machine's {library.soname} is too old for it.",
         fix="Make the environment where the system is as new as the image's, or newer",
         needed_by=asking,
         package=library.package,
     )
+
+
+def _modules(names: tuple[str, ...]) -> str:
+    return shown([name if name != PYTHON else "modules of Python itself" for name in names])
 
 
 def _command(command: NeededCommand, here: NeededCommand, asked: Asked) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ from envsync.model.conda import CondaEnvironment as CondaEnvironment
 from envsync.model.conda import CondaPackage as CondaPackage
 from envsync.model.conda import Deviation as Deviation
 from envsync.model.conda import SolvedEnvironment as SolvedEnvironment
+from envsync.model.needs import PYTHON as PYTHON
 from envsync.model.needs import NeededBy as NeededBy
 from envsync.model.needs import NeededCommand as NeededCommand
 from envsync.model.needs import NeededLibrary as NeededLibrary

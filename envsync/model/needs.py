@@ -7,12 +7,15 @@ from typing import Literal
 
 from envsync.model.record import Record
 
+PYTHON = "Python"
+"""Who asks where it is the interpreter, or an extension module of its standard library."""
+
 
 class NeededBy(Record, frozen=True, kw_only=True):
     """One distribution that asks for something."""
 
     name: str
-    """Of a distribution, as its metadata spells it; ``Python`` for the interpreter and its own extension modules."""
+    """Of a distribution, as its metadata spells it; or :data:`PYTHON`."""
     versions: tuple[str, ...] = ()
     """Of a library: the versions of its symbols that the files of the distribution ask for, sorted: ``GLIBC_2.17``."""
     file: PurePosixPath | None = None

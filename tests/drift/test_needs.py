@@ -244,3 +244,9 @@ def test_a_library_that_is_linked_and_loaded_by_name_is_told_once() -> None:
     assert finding.impact == (
         "Importing lightgbm fails: libgomp.so.1 cannot be loaded. acme cannot load libgomp.so.1, which it does by name."
     )
+
+
+def test_what_python_itself_needs() -> None:
+    (finding,) = found(gomp("Python"), gomp(path=None, package=None), packages=(), here=())
+    assert finding.impact == "Importing modules of Python itself fails: libgomp.so.1 cannot be loaded."
+    assert found(gomp("Python"), gomp(path=None), rebuilt=frozenset({"python"}), packages=(), here=()) == []

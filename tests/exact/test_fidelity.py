@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from envsync.contents import digest_of
-from envsync.exact.fidelity import Fidelity, Grade, host_digests, measure, other_builds
+from envsync.exact.fidelity import Fidelity, Grade, Verdict, host_digests, measure, other_builds
 from envsync.exact.listing import Contents, ListingError, read_contents, with_contents
 from envsync.files import HostTree
 from envsync.model import Distribution, Snapshot
@@ -244,3 +244,13 @@ def test_the_library_is_part_of_the_comparison(
     assert found == Fidelity(
         verdicts=found.verdicts if found else (), modules=3, differing_modules=("json",), is_foreign=False
     )
+
+
+def test_what_was_rebuilt_has_needs_of_its_own() -> None:
+    verdicts = tuple(
+        Verdict(name=name, version="1", grade=grade)
+        for name, grade in (("A_b", "identical"), ("C.d", "same-release"), ("e", "differs"), ("f", "missing"))
+    )
+    assert Fidelity(verdicts=verdicts, modules=2).rebuilt == ("c-d", "e")
+    assert Fidelity(verdicts=verdicts, modules=2, differing_modules=("ssl",)).rebuilt == ("c-d", "e", "python")
+    assert Fidelity(verdicts=()).rebuilt == ("python",)
