@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import cache as cache_of
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Literal
@@ -17,6 +18,7 @@ from envsync.locate import Located
 from envsync.lock.codec import encode_snapshot
 from envsync.model import ImageSource
 from envsync.names import normalized
+from envsync.record import parse_record
 from envsync.redaction import printable
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from envsync.lock.conda.platforms import ForPlatform
     from envsync.model import Snapshot
     from envsync.pull_options import PullOptions
+    from envsync.record import Parse
 
 Backend = Literal["uv", "pip", "rattler", "conda", "mamba", "micromamba"]
 
@@ -109,7 +112,7 @@ def create_environment(located: Located, target: Path, choices: Choices, on_even
     )
 
 
-def _measure(located: Located, actual: Snapshot, built: Built, cache: Cache | None) -> Fidelity | None:
+def _measure(located: Located, actual: Snapshot, built: Built, cache: Cache | None, parse: Parse) -> Fidelity | None:
     """How many distributions are, by the contents of their files, those of the image."""
     from envsync.exact.fidelity import measure
     from envsync.exact.remembered import Remembered
@@ -117,7 +120,7 @@ def _measure(located: Located, actual: Snapshot, built: Built, cache: Cache | No
     parts = built.plan.parts if built.plan is not None else ()
     reasons = {str(normalized(part.name)): part.reason for part in (*parts, *built.not_reproducible)}
     remembered = Remembered(cache, _identity(located).snapshot.hex) if cache is not None else None
-    return measure(located.lock.snapshot, actual, reasons=reasons, verify=True, remembered=remembered)
+    return measure(located.lock.snapshot, actual, reasons=reasons, verify=True, remembered=remembered, parse=parse)
 
 
 def _installed_anew(damaged: Sequence[Finding]) -> Note:
@@ -281,10 +284,11 @@ def _compare(
     lock = located.lock.snapshot
     is_conda = lock.conda_environment is not None
     actual = describe(target, env_names=compared_names(lock), needs_of=lock, with_virtual_packages=is_conda)
-    fidelity = _measure(located, actual, built, cache)
+    parse = cache_of(parse_record)  # both ask for every RECORD
+    fidelity = _measure(located, actual, built, cache, parse)
     expected = on_the_platform_of(actual, lock)
     reasons = {normalized(part.name): part.reason for part in built.not_reproducible}
-    changed, _ = find_changes(actual)
+    changed, _ = find_changes(actual, parse=parse)
     modified, _ = verify_conda(actual, verify=True, hashed=built.hashed) if is_conda else ((), ())
     inside = compare(expected, actual, scopes=frozenset({"python"}), accepted=reasons)
     rebuilt = frozenset(fidelity.rebuilt) if fidelity is not None else frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from envsync.lock.store import read_lock
 from envsync.model import ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
 from envsync.pull_options import Progress, PullOptions
+from envsync.record import parse_record
 from envsync.subject import find_subject
 
 if TYPE_CHECKING:
@@ -203,9 +205,10 @@ class _Inside(Struct, frozen=True, kw_only=True):
 def _inside(expected: Snapshot, actual: Snapshot, options: DiffOptions, reasons: Mapping[str, str]) -> _Inside:
     if not options.scopes & {"python", "os"} or not isinstance(actual.source, LocalSource):
         return _Inside()
-    changed, unread = find_changes(actual, verify=options.verify, ignore=options.ignore)
+    parse = cache(parse_record)  # both ask for every RECORD
+    changed, unread = find_changes(actual, verify=options.verify, ignore=options.ignore, parse=parse)
     edited = {str(normalized(finding.subject)): finding.actual or "" for finding in changed}
-    fidelity = measure(expected, actual, reasons=reasons, changed=edited, verify=options.verify)
+    fidelity = measure(expected, actual, reasons=reasons, changed=edited, verify=options.verify, parse=parse)
     return _Inside(changed=changed, unread=unread, fidelity=fidelity)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Callable
 
 from msgspec import Struct
 
@@ -17,6 +18,9 @@ _HASH = re.compile(r"([a-z0-9_]+)=([A-Za-z0-9_-]+)=*")
 _SIZE_DIGITS = 18
 _FIELDS = 3
 _LONGEST_PATH = 4096
+
+Parse = Callable[[str], "tuple[RecordEntry, ...]"]
+""":func:`parse_record`, or what remembers its answers for as long as several ask for the same files."""
 
 
 class RecordError(EnvsyncError):

@@ -18,7 +18,7 @@ from envsync.drift.hashing import Hashed, hash_file, hash_files
 from envsync.files import FileReadError, HostTree
 from envsync.model import Distribution, Snapshot
 from envsync.names import normalized
-from envsync.record import RecordEntry, RecordError, parse_record
+from envsync.record import Parse, RecordEntry, RecordError, parse_record
 from envsync.redaction import printable
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ class _Check(Struct, kw_only=True):
 
 
 def find_changes(
-    snapshot: Snapshot, *, verify: bool = False, ignore: frozenset[NormalizedName] = frozenset()
+    snapshot: Snapshot,
+    *,
+    verify: bool = False,
+    ignore: frozenset[NormalizedName] = frozenset(),
+    parse: Parse = parse_record,
 ) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
     """Compare the files of a local environment with the ``RECORD`` files in it.
 
@@ -64,6 +68,7 @@ def find_changes(
         snapshot: of the local environment.
         verify: read and hash every file.
         ignore: normalised names of distributions that do not count.
+        parse: RECORD.
     """
     checks: list[_Check] = []
     skipped: list[NotCompared] = []
@@ -73,7 +78,7 @@ def find_changes(
         if normalized(distribution.name) in ignore or distribution.location is None or distribution.conda is not None:
             continue
         try:
-            found = _read_record(distribution)
+            found = _read_record(distribution, parse)
         except (RecordError, FileReadError) as error:
             skipped.append(NotCompared(subject=f"files of {distribution.name}", reason=printable(error.message)))
             continue
@@ -93,7 +98,7 @@ def find_changes(
     return findings, (*(note for check in checks for note in _notes(check)), *skipped)
 
 
-def _read_record(distribution: Distribution) -> tuple[tuple[RecordEntry, ...], int] | None:
+def _read_record(distribution: Distribution, parse: Parse) -> tuple[tuple[RecordEntry, ...], int] | None:
     """The entries and the time of change (nanoseconds) of a RECORD; ``None`` where there is none."""
     if distribution.metadata is None:
         return None
@@ -103,7 +108,7 @@ def _read_record(distribution: Distribution) -> tuple[tuple[RecordEntry, ...], i
     except OSError:
         return None
     text = HostTree().read(path).decode("utf-8", "surrogateescape")
-    return parse_record(text), changed
+    return parse(text), changed
 
 
 def _roots(snapshot: Snapshot, location: str) -> tuple[str, ...]:

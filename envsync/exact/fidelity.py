@@ -19,6 +19,7 @@ from envsync.exact.remembered import Remembered
 from envsync.files import HostTree
 from envsync.model import PYTHON, Distribution, Snapshot
 from envsync.names import normalized
+from envsync.record import Parse, parse_record
 from envsync.reference import Digest
 from envsync.standard_library import standard_library
 
@@ -89,6 +90,7 @@ def measure(
     changed: Mapping[str, str] = {},
     verify: bool,
     remembered: Remembered | None = None,
+    parse: Parse = parse_record,
 ) -> Fidelity | None:
     """Compare the files of an environment on this machine with what a lock knows of the image's.
 
@@ -99,6 +101,7 @@ def measure(
         changed: what was found to be changed here, by normalised name.
         verify: hash every file; else what RECORD says is believed, but for scripts.
         remembered: knows files that were hashed before, and learns others.
+        parse: RECORD.
 
     Returns:
         ``None`` where the lock knows no file of the image.
@@ -109,7 +112,7 @@ def measure(
     here = {normalized(d.name): d for d in actual.distributions}
     compared = [here[normalized(d.name)] for d in wanted if normalized(d.name) in here]
     digests = partial(host_digests, remembered=remembered)
-    found = local_contents(compared, verify=verify, digests=digests)
+    found = local_contents(compared, verify=verify, digests=digests, parse=parse)
     verdicts = [_verdict(d, here.get(normalized(d.name)), found, reasons, changed) for d in wanted]
     library = expected.python.standard_library
 
@@ -180,12 +183,12 @@ def _verdict(
 
 
 def local_contents(
-    distributions: Iterable[Distribution], *, verify: bool, digests: Digests
+    distributions: Iterable[Distribution], *, verify: bool, digests: Digests, parse: Parse = parse_record
 ) -> dict[str, LocalContents]:
     """The contents of distributions on this machine, by normalised name."""
     own = [d for d in distributions if d.conda is None]
     found: dict[str, LocalContents] = {}
-    listed = read_contents(own, HostTree(), digests, trusting=not verify)
+    listed = read_contents(own, HostTree(), digests, trusting=not verify, parse=parse)
     for position, contents in listed.items():
         if isinstance(contents, Contents):
             distribution = own[position]

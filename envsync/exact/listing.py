@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from base64 import urlsafe_b64decode
+from binascii import a2b_base64
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 
@@ -13,7 +13,7 @@ from envsync.contents import digest_of, entry_point_scripts, installed_path, wit
 from envsync.errors import EnvsyncError
 from envsync.files import FileReadError, FileTree
 from envsync.model import Distribution
-from envsync.record import RecordError, parse_record
+from envsync.record import Parse, RecordError, parse_record
 from envsync.reference import Digest
 
 _RECORD_LIMIT = 32 * 1024 * 1024
@@ -71,7 +71,7 @@ class Contents(Struct, frozen=True, kw_only=True):
         return tuple(sorted(changed.union(self.missing)))
 
 
-def list_files(tree: FileTree, distribution: Distribution) -> tuple[ListedFile, ...]:
+def list_files(tree: FileTree, distribution: Distribution, *, parse: Parse = parse_record) -> tuple[ListedFile, ...]:
     """What its RECORD lists, less what installers write.
 
     Raises:
@@ -81,7 +81,7 @@ def list_files(tree: FileTree, distribution: Distribution) -> tuple[ListedFile, 
         raise ListingError(f"{distribution.name}: nothing tells where it is")
     try:
         text = tree.read(distribution.metadata / "RECORD", limit=_RECORD_LIMIT).decode("utf-8", "surrogateescape")
-        entries = parse_record(text)
+        entries = parse(text)
     except (FileReadError, RecordError) as error:
         raise ListingError(f"{distribution.name}: {error.message}") from error
     base, info = f"{distribution.location}/", distribution.metadata.name
@@ -102,14 +102,19 @@ def list_files(tree: FileTree, distribution: Distribution) -> tuple[ListedFile, 
 def decoded(digest: str) -> bytes | None:
     """The bytes of a SHA-256 in RECORD's URL-safe Base64."""
     try:
-        raw = urlsafe_b64decode(digest + "=" * (-len(digest) % 4))
+        raw = a2b_base64(digest.replace("-", "+").replace("_", "/") + "=" * (-len(digest) % 4))
     except ValueError:
         return None
     return raw if len(raw) == 32 else None
 
 
 def read_contents(
-    distributions: Iterable[Distribution], tree: FileTree, digests: Digests, *, trusting: bool = False
+    distributions: Iterable[Distribution],
+    tree: FileTree,
+    digests: Digests,
+    *,
+    trusting: bool = False,
+    parse: Parse = parse_record,
 ) -> dict[int, Contents | ListingError]:
     """The contents of distributions by their position; all files are asked for at once.
 
@@ -118,11 +123,12 @@ def read_contents(
         tree: where they are.
         digests: of files in ``tree``.
         trusting: believe RECORD, and ask only for what it does not tell, and for scripts.
+        parse: RECORD.
     """
     listed: dict[int, tuple[ListedFile, ...] | ListingError] = {}
     for position, distribution in enumerate(distributions):
         try:
-            listed[position] = list_files(tree, distribution)
+            listed[position] = list_files(tree, distribution, parse=parse)
         except ListingError as error:
             listed[position] = error
     files = [file for files in listed.values() if isinstance(files, tuple) for file in files]
