@@ -13,7 +13,6 @@ from envsync.build.marker import Marker, read_marker
 from envsync.drift.changes import find_changes
 from envsync.drift.compare import compare
 from envsync.drift.comparison import Comparison, describe_comparison
-from envsync.drift.conda_files import verify_conda
 from envsync.drift.finding import SCOPES, Finding, NotCompared, Scope, ranked
 from envsync.drift.fixes import create_environment
 from envsync.drift.variables import compared_names
@@ -27,7 +26,6 @@ from envsync.model import ImageSource, LocalSource, Snapshot
 from envsync.names import normalized
 from envsync.pull_options import Progress, PullOptions
 from envsync.record import parse_record
-from envsync.subject import find_subject
 
 if TYPE_CHECKING:
     from packaging.utils import NormalizedName
@@ -102,6 +100,8 @@ def diff(
 
 
 def _side(text: str, root: Path, pull: PullOptions, progress: Progress, *, judged_by: Snapshot | None = None) -> Side:
+    from envsync.subject import find_subject  # all that reads images
+
     found = find_subject(text, root, pull, progress, lambda environment: _describe(environment, judged_by))
     return Side(snapshot=found.snapshot, lock=found.lock)
 
@@ -217,5 +217,7 @@ def _conda_files(
 ) -> tuple[tuple[Finding, ...], tuple[NotCompared, ...]]:
     if expected.conda_environment is None:
         return (), ()
+    from envsync.drift.conda_files import verify_conda
+
     fix = create_environment(expected, actual)
     return verify_conda(actual, verify=options.verify, ignore=frozenset(options.ignore), fix=fix)

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
-from envsync.catalog import conda, distributions, interpreters, libc, os_packages, os_release
+from envsync.catalog import distributions, interpreters, libc, os_packages, os_release
 from envsync.catalog.needs import ask_machine
 from envsync.errors import NoPythonError
 from envsync.files import HostTree
@@ -95,6 +95,8 @@ def _with_conda(
     prefix = python.prefix
     if prefix is None or not tree.list(prefix / "conda-meta"):
         return (), python, ()
+    from envsync.catalog import conda
+
     environments, (marked,), skipped = conda.find_conda(tree, [prefix], [python], home=home)
     return environments, marked, skipped
 

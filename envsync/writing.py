@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
 import secrets
@@ -186,6 +185,8 @@ _RENAME_SWAP = 2
 
 def _exchange(one: Path, other: Path) -> bool:
     """Swap two paths atomically: renameat2(2) on Linux, renamex_np(2) on macOS. False where neither exists."""
+    import ctypes
+
     libc = ctypes.CDLL(None, use_errno=True)
     try:
         if sys.platform == "darwin":

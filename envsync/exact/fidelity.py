@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -15,13 +15,15 @@ from envsync.drift.finding import Finding
 from envsync.drift.hashing import hash_files
 from envsync.exact.listing import Contents, Digests, read_contents
 from envsync.exact.relocated import as_in_the_image
-from envsync.exact.remembered import Remembered
 from envsync.files import HostTree
 from envsync.model import PYTHON, Distribution, Snapshot
 from envsync.names import normalized
 from envsync.record import Parse, parse_record
 from envsync.reference import Digest
 from envsync.standard_library import standard_library
+
+if TYPE_CHECKING:
+    from envsync.exact.remembered import Remembered
 
 Grade = Literal["identical", "same-release", "differs", "missing", "unknown"]
 

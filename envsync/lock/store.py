@@ -11,9 +11,6 @@ import msgspec
 
 from envsync.errors import LockError
 from envsync.lock.codec import decode_snapshot, encode_snapshot
-from envsync.lock.conda.conda_lock import render_conda_lock
-from envsync.lock.conda.environment_yml import render_environment, render_nobuild
-from envsync.lock.conda.explicit import render_explicit, render_solved, solved_file
 from envsync.lock.hashed import WHEELS, has_artifacts, render_hashed
 from envsync.lock.pylock import render_pylock
 from envsync.lock.requirements import header, render_constraints, render_os_packages, render_requirements
@@ -98,6 +95,10 @@ def render_lock(snapshot: Snapshot) -> dict[str, bytes]:
 
 
 def _conda_files(snapshot: Snapshot, environment: CondaEnvironment) -> dict[str, bytes]:
+    from envsync.lock.conda.conda_lock import render_conda_lock
+    from envsync.lock.conda.environment_yml import render_environment, render_nobuild
+    from envsync.lock.conda.explicit import render_explicit, render_solved, solved_file
+
     texts = {
         "environment.yml": render_environment(snapshot),
         "environment.nobuild.yml": render_nobuild(snapshot),
