@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from msgspec import Struct
@@ -36,9 +36,6 @@ _STEPS = 1_000_000
 _VERSIONS = 500
 _LONGEST = 300
 
-OsOwners = Callable[[Collection[PurePosixPath]], Mapping[PurePosixPath, str]]
-"""The OS packages that own files, by real path; files of none are left out."""
-
 
 def is_native(path: str) -> bool:
     """Whether the file at an absolute path is a shared library or a Python, by its name."""
@@ -49,7 +46,7 @@ def is_native(path: str) -> bool:
 
 
 def find_needs(
-    tree: ImageTree, interpreter: Interpreter, env: Mapping[str, str], machine: str, owners: OsOwners
+    tree: ImageTree, interpreter: Interpreter, env: Mapping[str, str], machine: str
 ) -> tuple[int, tuple[NeededLibrary, ...], tuple[Skipped, ...]]:
     """Which libraries the files of an environment need that are not part of it.
 
@@ -58,13 +55,13 @@ def find_needs(
         interpreter: the environment.
         env: of the image's config.
         machine: as ``uname -m`` spells it.
-        owners: see :data:`OsOwners`.
 
     Returns:
-        The number of ELF files that were looked at, the libraries by soname, and what could not be looked at.
+        The number of ELF files that were looked at, the libraries by soname, without the packages that own them, and
+        what could not be looked at.
     """
     search = _Search(tree, interpreter, libraries_of(tree, env, machine))
-    return search.objects(), *search.libraries(owners)
+    return search.objects(), *search.libraries()
 
 
 def libraries_of(tree: ElfTree, env: Mapping[str, str], machine: str) -> Libraries:
@@ -86,7 +83,7 @@ def closure(
 
 
 def ask_host(
-    needs: Needs, python: PurePosixPath, tree: HostTree, env: Mapping[str, str], machine: str, owners: OsOwners
+    needs: Needs, python: PurePosixPath, tree: HostTree, env: Mapping[str, str], machine: str
 ) -> tuple[NeededLibrary, ...] | None:
     """The same libraries asked of this machine; ``None`` where it is no Linux, and cannot be asked.
 
@@ -96,7 +93,6 @@ def ask_host(
         tree: this machine's files.
         env: of this process: LD_LIBRARY_PATH counts.
         machine: this one, as ``uname -m`` spells it.
-        owners: see :data:`OsOwners`.
     """
     if sys.platform != "linux":
         return None
@@ -105,7 +101,7 @@ def ask_host(
     program = libraries.open(found.path if found is not None else python)
     asking = nobody(machine, at=python, rpath=program.rpath if program is not None else ())
     answers = {one.soname: libraries.find(one.soname, asking) for one in needs.libraries}
-    return _described(libraries, answers, {one.soname: one.needed_by for one in needs.libraries}, owners)
+    return _described(libraries, answers, {one.soname: one.needed_by for one in needs.libraries})
 
 
 def nobody(machine: str, *, at: PurePosixPath | None = None, rpath: tuple[str, ...] = ()) -> Loaded:
@@ -206,7 +202,7 @@ class _Search:
         asked.files[name] = min(_plain(one), asked.files.get(name, _plain(one)))
         self._found[soname] = self._found.get(soname) or found
 
-    def libraries(self, owners: OsOwners) -> tuple[tuple[NeededLibrary, ...], tuple[Skipped, ...]]:
+    def libraries(self) -> tuple[tuple[NeededLibrary, ...], tuple[Skipped, ...]]:
         """What was noted by then."""
         if min(self._pairs, self._steps) < 0:
             reason = "more that are needed than any honest environment does: the others are left out"
@@ -218,7 +214,7 @@ class _Search:
             )
             for soname, asked in self._asked.items()
         }
-        return _described(self._libraries, self._found, needed_by, owners), tuple(self._skipped)
+        return _described(self._libraries, self._found, needed_by), tuple(self._skipped)
 
 
 def _plain(found: Loaded) -> PurePosixPath:
@@ -230,9 +226,7 @@ def _described(
     libraries: Libraries,
     found: Mapping[str, Loaded | None],
     needed_by: Mapping[str, tuple[NeededBy, ...]],
-    owners: OsOwners,
 ) -> tuple[NeededLibrary, ...]:
-    packages = owners({one.real for one in found.values() if one is not None})
     described: list[NeededLibrary] = []
     for soname, one in sorted(found.items()):
         library = NeededLibrary(soname=soname, needed_by=needed_by[soname])
@@ -241,7 +235,6 @@ def _described(
             library = replace(
                 library,
                 path=one.real,
-                package=packages.get(one.real),
                 lacking=libraries.lacking(soname, one, versions),
                 broken=tuple(sorted(name for name, its in libraries.closure(one).items() if its is None)),
             )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from msgspec.structs import replace
@@ -15,9 +14,7 @@ from envsync.catalog.owners import find_owners
 from envsync.catalog.resources import FindLibrary, ask_for_resources, find_resources
 from envsync.files import FileTree, HostTree, ImageTree
 from envsync.loader import Libraries
-from envsync.model import Interpreter, NeededCommand, Needs, OperatingSystem, Resource, Skipped
-
-_Owners = Callable[[Collection[PurePosixPath]], Mapping[PurePosixPath, str]]
+from envsync.model import Interpreter, NeededCommand, NeededLibrary, Needs, OperatingSystem, Resource, Skipped
 
 
 def find_needs(
@@ -32,14 +29,13 @@ def find_needs(
         env: of the image's config.
         machine: as ``uname -m`` spells it.
     """
-    owners = partial(find_owners, tree)
     installed = [distribution for distribution in python.distributions if distribution.shadowed_by is None]
-    objects, libraries, skipped = native.find_needs(tree, python, env, machine, owners)
+    objects, libraries, skipped = native.find_needs(tree, python, env, machine)
     find = _finder(native.libraries_of(tree, env, machine), machine)
     commands = find_commands(tree, installed, env)
     resources = find_resources(tree, installed, env, python=python.version, libc=system.libc, find_library=find)
-    commands, resources = _with_packages(tree, env, commands, resources, owners)
-    return Needs(objects=objects, libraries=libraries, commands=commands, resources=resources), skipped
+    needs = Needs(objects=objects, libraries=libraries, commands=commands, resources=resources)
+    return _with_packages(tree, env, needs), skipped
 
 
 def ask_machine(
@@ -55,16 +51,15 @@ def ask_machine(
         machine: as ``uname -m`` spells it.
     """
     tree = HostTree()
-    owners = partial(find_owners, tree)
     program = python.executable or PurePosixPath("/usr/bin/python3")
-    libraries = native.ask_host(needs, program, tree, env, machine, owners)
+    libraries = native.ask_host(needs, program, tree, env, machine)
     find = _finder(native.libraries_of(tree, env, machine), machine)
     commands = ask_for_commands(tree, needs.commands, env)
     resources = ask_for_resources(
         tree, needs.resources, env, python=python.version, libc=system.libc, find_library=find
     )
-    commands, resources = _with_packages(tree, env, commands, resources, owners)
-    return Needs(objects=0, libraries=libraries or (), commands=commands, resources=resources)
+    found = Needs(objects=0, libraries=libraries or (), commands=commands, resources=resources)
+    return _with_packages(tree, env, found)
 
 
 def _finder(libraries: Libraries, machine: str) -> FindLibrary:
@@ -75,22 +70,20 @@ def _finder(libraries: Libraries, machine: str) -> FindLibrary:
     return find
 
 
-def _with_packages(
-    tree: FileTree,
-    env: Mapping[str, str],
-    commands: tuple[NeededCommand, ...],
-    resources: tuple[Resource, ...],
-    owners: _Owners,
-) -> tuple[tuple[NeededCommand, ...], tuple[Resource, ...]]:
+def _with_packages(tree: FileTree, env: Mapping[str, str], needs: Needs) -> Needs:
     """Whose each is; of a command the package that has its name, where that is a link to another one's program."""
-    links = {command.name: next(on_path(tree, command.name, env), None) for command in commands}
-    paths = {*(one.path for one in commands), *(one.path for one in resources), *links.values()}
-    owned = owners({path for path in paths if path is not None})
+    links = {command.name: next(on_path(tree, command.name, env), None) for command in needs.commands}
+    found: tuple[NeededLibrary | NeededCommand | Resource, ...] = (*needs.libraries, *needs.commands, *needs.resources)
+    owned = find_owners(tree, {path for path in (*(one.path for one in found), *links.values()) if path is not None})
 
     def package_of(*places: PurePosixPath | None) -> str | None:
         return next((owned[path] for path in places if path is not None and path in owned), None)
 
-    return (
-        tuple(replace(one, package=package_of(links[one.name], one.path)) if one.path else one for one in commands),
-        tuple(replace(one, package=package_of(one.path)) for one in resources),
+    return replace(
+        needs,
+        libraries=tuple(replace(one, package=package_of(one.path)) for one in needs.libraries),
+        commands=tuple(
+            replace(one, package=package_of(links[one.name], one.path)) if one.path else one for one in needs.commands
+        ),
+        resources=tuple(replace(one, package=package_of(one.path)) for one in needs.resources),
     )

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path, PurePosixPath
 
 import pytest
 
-from envsync.catalog.native import ask_host, closure, find_needs, is_native
-from envsync.catalog.owners import find_owners
+from envsync.catalog.native import ask_host, closure, is_native
+from envsync.catalog.needs import find_needs
 from envsync.files import HostTree
 from envsync.image.archive import open_archive
 from envsync.image_tree import read_tree
-from envsync.model import Distribution, Interpreter, NeededBy, NeededLibrary, Needs, Skipped
+from envsync.model import Distribution, Interpreter, NeededBy, NeededLibrary, Needs, OperatingSystem, Skipped
 from envsync.reference import ArchiveFile
 from envsync.rootfs import Rootfs
 from tests.elves import elf
@@ -73,8 +72,8 @@ def python(*names: str, prefix: str = "/usr/local", path: tuple[str, ...] = ()) 
 
 class Found:
     def __init__(self, tree: Rootfs, interpreter: Interpreter, **env: str) -> None:
-        owners = partial(find_owners, tree)
-        self.objects, self.libraries, self.skipped = find_needs(tree, interpreter, env, "x86_64", owners)
+        needs, self.skipped = find_needs(tree, interpreter, OperatingSystem(), env, "x86_64")
+        self.objects, self.libraries = needs.objects, needs.libraries
         self.by_soname = {one.soname: one for one in self.libraries}
         assert list(self.by_soname) == sorted(self.by_soname)
 
@@ -259,9 +258,7 @@ def test_the_same_asked_of_this_machine(tmp_path: Path) -> None:
     names = ["libc.so.6", "libgomp.so.1", "libnone.so.1", "libother.so.1", "libown.so.1"]
     asked = Needs(objects=1, libraries=tuple(NeededLibrary(soname=name, needed_by=by) for name in names))
     tree = HostTree(str(tmp_path))
-    found = ask_host(
-        asked, PurePosixPath("/env/bin/python"), tree, {}, "x86_64", lambda paths: dict.fromkeys(paths, "p")
-    )
+    found = ask_host(asked, PurePosixPath("/env/bin/python"), tree, {}, "x86_64")
     assert found is not None
     told = {one.soname: (str(one.path) if one.path else None, one.lacking, one.broken) for one in found}
     assert told == {
@@ -271,5 +268,4 @@ def test_the_same_asked_of_this_machine(tmp_path: Path) -> None:
         "libother.so.1": (None, (), ()),
         "libown.so.1": ("/venv/lib/libown.so.1", (), ()),
     }
-    assert {one.package for one in found if one.path} == {"p"}
     assert all(one.needed_by == by for one in found)
