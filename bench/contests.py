@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import conda, exact, native, reading
+from bench import conda, drift, exact, native, reading
 from bench.course import BIN, DRIFT_OR_NONE, ENVSYNC, Contest, Course, verdict
 from bench.measure import TURN, Contender, compare, run
 from bench.replica import told
@@ -99,6 +99,7 @@ CONTESTS: dict[str, Callable[[Course, int], Contest]] = {
     "native": native.scan,
     "create": create,
     "diff": diff,
+    "diff-native": drift.native,
     "from-image": exact.from_image,
     "proof": exact.proof,
     "conda": conda.large,
