@@ -118,9 +118,12 @@ class HostTree:
     def read(self, path: PurePosixPath, *, limit: int = READ_LIMIT) -> bytes:
         """See :meth:`FileTree.read`."""
         try:
-            with open(self._root + str(path), "rb") as stream:
+            with open(self._root + str(path), "rb", opener=_without_waiting) as stream:
+                found = os.fstat(stream.fileno())
+                if not modes.S_ISREG(found.st_mode):
+                    raise FileReadError(f"{path}: cannot be read: not a regular file")
                 # Asking for the limit at once would reserve as much memory, which takes longer than reading.
-                expected = min(os.fstat(stream.fileno()).st_size, limit)
+                expected = min(found.st_size, limit)
                 data = stream.read(expected + 1)
                 if len(data) > expected:
                     data += stream.read(limit - expected)
@@ -142,7 +145,12 @@ class HostTree:
         if found is None or found.kind != "file":  # opening a pipe would wait
             return None
         try:
-            with open(self._root + str(path), "rb") as stream:
+            with open(self._root + str(path), "rb", opener=_without_waiting) as stream:
                 return parse_elf(stream)
         except (OSError, ValueError):
             return None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Opening a pipe to which nobody writes, or a line of a modem, would wait; of regular files nothing changes."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)

@@ -22,6 +22,17 @@ def test_reading_beyond_the_limit(tmp_path: Path) -> None:
         HostTree(str(tmp_path)).read(PurePosixPath("/f"), limit=10)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this machine")
+def test_what_is_no_regular_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("/pipe", "/link"):
+        with pytest.raises(FileReadError, match=rf"^{name}: cannot be read: not a regular file$"):
+            HostTree(str(tmp_path)).read(PurePosixPath(name))
+    with pytest.raises(FileReadError, match=r"^/dev/zero: cannot be read: not a regular file$"):
+        HostTree().read(PurePosixPath("/dev/zero"))
+
+
 def test_reading_a_file_that_claims_to_be_empty() -> None:
     status = Path("/proc/self/status")
     if not status.exists():
