@@ -37,6 +37,9 @@ _VARIABLE = re.compile(r"\$(?:(ORIGIN|LIB|PLATFORM)\b|\{(ORIGIN|LIB|PLATFORM)\})
 _NAMES = 10_000
 _CLOSURE = 1_000
 _INHERITED = 50
+_COST = 10_000_000
+_PLACE = 40
+"""What looking at one place costs, where following a name costs 1. Honest environments pay some hundred thousand."""
 _CACHE_MAGIC = b"glibc-ld.so.cache1.1"
 _CACHE_HEADER = 48
 _CACHE_BYTES = 4 * 1024 * 1024
@@ -92,6 +95,12 @@ class Libraries:
         """Those of the folders that no configuration changes."""
         self._cache = parse_cache(_bytes(tree, PurePosixPath("/etc/ld.so.cache"))) if self._musl is None else {}
         self._tried: dict[str, _Tried | None] = {}
+        self._left = _COST
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether more was asked than any honest tree makes one ask: from then on nothing is found."""
+        return self._left < 0
 
     def candidates(self, soname: str, elf: Elf, origin: PurePosixPath) -> Iterator[PurePosixPath]:
         """Real paths of files of this name, in the order of the loader, for the ELF file in the folder ``origin``."""
@@ -146,6 +155,9 @@ class Libraries:
     def _try(self, path: str) -> _Tried | None:
         """``None``: the loader goes on looking, for nothing is there, or something for another machine."""
         if path not in self._tried:
+            self._left -= _PLACE
+            if self._left < 0:
+                return None
             found = self._tree.stat(PurePosixPath(path))
             tried = None
             if found is not None and found.kind == "file":
@@ -178,9 +190,13 @@ class Libraries:
         while waiting and len(found) < _CLOSURE:
             one = waiting.popleft()
             for soname in one.elf.needed:
+                self._left -= 1
                 if soname in found or soname in names:
                     continue
-                new = found[soname] = self.find(soname, one)
+                new = self.find(soname, one)
+                if self._left < 0:
+                    return found
+                found[soname] = new
                 if new is not None:
                     names.setdefault(new.elf.soname, new)
                     waiting.append(new)

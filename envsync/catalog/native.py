@@ -31,7 +31,7 @@ _EXTENSION = re.compile(r".*\.(?:cpython-[0-9]+[a-z]*-[^.]*|abi3)\.so").fullmatc
 _NEEDS = 20_000
 """Pairs of a library and who needs it. An honest environment of a thousand distributions has some thousands."""
 _NAMES = 2_000
-_STEPS = 1_000_000
+_STEPS = 300_000
 """Names that are followed, again and again where another file needs them."""
 _VERSIONS = 500
 _LONGEST = 300
@@ -141,12 +141,12 @@ class _Search:
         """Follow what is needed from all files of the environment; returns how many there are."""
         waiting = deque(self._roots())
         self._own = {one.elf.soname or one.path.name for one, _ in waiting} | {one.path.name for one, _ in waiting}
+        self._seen.update((one.real, one.rpath, name) for one, name in waiting)
         while waiting:
-            one, name = waiting.popleft()
-            if (one.real, one.rpath, name) in self._seen:
-                continue
-            self._seen.add((one.real, one.rpath, name))
-            waiting.extend(self._follow(one, name))
+            for one, name in self._follow(*waiting.popleft()):
+                if (one.real, one.rpath, name) not in self._seen:
+                    self._seen.add((one.real, one.rpath, name))
+                    waiting.append((one, name))
         return len({real for real, _, _ in self._seen})
 
     def _roots(self) -> Iterator[tuple[Loaded, str]]:
@@ -176,6 +176,8 @@ class _Search:
         self._steps -= len(one.elf.needed)
         for soname in one.elf.needed if self._steps >= 0 else ():
             found = self._started.get(soname) or self._libraries.find(soname, one)
+            if self._libraries.is_exhausted:
+                return
             if found is None and soname in self._own:
                 continue  # by then, what the distribution itself has loaded
             owner = self._owner(found) if found is not None else None
@@ -204,9 +206,6 @@ class _Search:
 
     def libraries(self) -> tuple[tuple[NeededLibrary, ...], tuple[Skipped, ...]]:
         """What was noted by then."""
-        if min(self._pairs, self._steps) < 0:
-            reason = "more that are needed than any honest environment does: the others are left out"
-            self._skipped.append(Skipped(subject="shared libraries", place="/", reason=reason))
         needed_by = {
             soname: tuple(
                 NeededBy(name=name, versions=tuple(sorted(asked.versions[name])), file=asked.files[name])
@@ -214,7 +213,11 @@ class _Search:
             )
             for soname, asked in self._asked.items()
         }
-        return _described(self._libraries, self._found, needed_by), tuple(self._skipped)
+        described = _described(self._libraries, self._found, needed_by)
+        if min(self._pairs, self._steps) < 0 or self._libraries.is_exhausted:
+            reason = "more that are needed than any honest environment does: the others are left out"
+            self._skipped.append(Skipped(subject="shared libraries", place="/", reason=reason))
+        return described, tuple(self._skipped)
 
 
 def _plain(found: Loaded) -> PurePosixPath:

@@ -269,3 +269,28 @@ def test_the_same_asked_of_this_machine(tmp_path: Path) -> None:
         "libown.so.1": ("/venv/lib/libown.so.1", (), ()),
     }
     assert all(one.needed_by == by for one in found)
+
+
+TOO_MUCH = Skipped(
+    subject="shared libraries",
+    place="/",
+    reason="more that are needed than any honest environment does: the others are left out",
+)
+
+
+def test_names_without_end_are_not_looked_for_in_folders_without_end(read: Read) -> None:
+    folders = ":".join(f"/opt/{number}" for number in range(50))
+    files: dict[str, Item] = {f"{SITE}/demo/x.so": elf(*(f"l{name}.so" for name in range(1_900)), rpath=folders)}
+    first = ":".join(f"/srv/{number}" for number in range(200))
+    found = Found(read(files), python("demo"), LD_LIBRARY_PATH=first)
+    assert found.skipped == (TOO_MUCH,)
+    assert "libssl.so.3" in found.by_soname
+
+
+def test_libraries_that_all_need_one_another_come_to_an_end(read: Read) -> None:
+    names = [f"l{number}.so" for number in range(700)]
+    files: dict[str, Item] = {f"{LIB}/{name}": elf(*names, soname=name) for name in names}
+    files[f"{SITE}/demo/x.so"] = elf(*names)
+    found = Found(read(files), python("demo"))
+    assert found.skipped == (TOO_MUCH,)
+    assert {one.broken for one in found.libraries} <= {(), ("libcrypto.so.3",)}
