@@ -83,9 +83,17 @@ def closure(
 
 
 def ask_host(
-    needs: Needs, python: PurePosixPath, tree: HostTree, env: Mapping[str, str], machine: str
+    needs: Needs,
+    python: PurePosixPath,
+    tree: HostTree,
+    env: Mapping[str, str],
+    machine: str,
+    *,
+    sys_path: Collection[PurePosixPath] = (),
 ) -> tuple[NeededLibrary, ...] | None:
     """The same libraries asked of this machine; ``None`` where it is no Linux, and cannot be asked.
+
+    What no file here asks for is left out: another build of Python, or of a distribution, has needs of its own.
 
     Args:
         needs: of an image.
@@ -93,15 +101,76 @@ def ask_host(
         tree: this machine's files.
         env: of this process: LD_LIBRARY_PATH counts.
         machine: this one, as ``uname -m`` spells it.
+        sys_path: of the interpreter; empty: which files are here is not looked at.
     """
     if sys.platform != "linux":
         return None
-    libraries = libraries_of(tree, env, machine)
-    found = tree.stat(python)
-    program = libraries.open(found.path if found is not None else python)
-    asking = nobody(machine, at=python, rpath=program.rpath if program is not None else ())
-    answers = {one.soname: libraries.find(one.soname, asking) for one in needs.libraries}
-    return _described(libraries, answers, {one.soname: one.needed_by for one in needs.libraries})
+    here = _Here(tree, libraries_of(tree, env, machine), python, machine, sys_path)
+    answers: dict[str, Loaded | None] = {}
+    needed_by: dict[str, tuple[NeededBy, ...]] = {}
+    for one in needs.libraries:
+        asked = [(own, here.find(one.soname, file)) for own, file in here.asking(one)]
+        lacking = [(by, found) for by, found in asked if found is None]
+        if asked:
+            answers[one.soname] = None if lacking else asked[0][1]
+            needed_by[one.soname] = tuple(by for by, _ in lacking or asked)
+    return _described(here.libraries, answers, needed_by)
+
+
+class _Here:
+    """The files of the local environment that ask for libraries as those of the image do."""
+
+    def __init__(
+        self,
+        tree: HostTree,
+        libraries: Libraries,
+        python: PurePosixPath,
+        machine: str,
+        sys_path: Collection[PurePosixPath],
+    ) -> None:
+        self._tree = tree
+        self.libraries = libraries
+        self._sys_path = sys_path
+        found = tree.stat(python)
+        self._program = libraries.open(found.path if found is not None else python)
+        self._nobody = nobody(machine, at=python, rpath=self._program.rpath if self._program is not None else ())
+        self._started = libraries.closure(self._program) if self._program is not None else {}
+        self._python = list(self._files_of_python()) if sys_path else []
+
+    def _files_of_python(self) -> Iterator[Loaded]:
+        if self._program is not None:
+            yield self._program
+        yield from (one for name, one in self._started.items() if one is not None and _LIBPYTHON(name))
+        for folder in self._sys_path:
+            for name in self._tree.list(folder) if folder.name == "lib-dynload" else ():
+                one = self.libraries.open(folder / name, self._program) if is_native(f"/{name}") else None
+                if one is not None:
+                    yield one
+
+    def asking(self, library: NeededLibrary) -> Iterator[tuple[NeededBy, Loaded | None]]:
+        """Who asks for it here, too, and with which file, where that is known."""
+        for by in library.needed_by:
+            if by.name == PYTHON and self._python:
+                files = [one for one in self._python if library.soname in one.elf.needed]
+                versions = {name for one in files for name in one.elf.version_needed.get(library.soname, ())}
+                if files:
+                    yield replace(by, versions=tuple(sorted(versions))), files[0]
+                continue
+            file = self._file(by)
+            if file is None or library.soname in file.elf.needed:
+                yield by, file
+
+    def _file(self, by: NeededBy) -> Loaded | None:
+        parts = by.file.parts if by.file is not None else ()
+        site = max((at for at, part in enumerate(parts) if part in ("site-packages", "dist-packages")), default=-1)
+        if site < 0 or ".." in parts:
+            return None
+        files = (self.libraries.open(folder.joinpath(*parts[site + 1 :]), self._program) for folder in self._sys_path)
+        return next(filter(None, files), None)
+
+    def find(self, soname: str, file: Loaded | None) -> Loaded | None:
+        """What the loader takes for the name, unless the interpreter has loaded it before."""
+        return self._started.get(soname) or self.libraries.find(soname, file or self._nobody)
 
 
 def nobody(machine: str, *, at: PurePosixPath | None = None, rpath: tuple[str, ...] = ()) -> Loaded:

@@ -52,7 +52,7 @@ def ask_machine(
     """
     tree = HostTree()
     program = python.executable or PurePosixPath("/usr/bin/python3")
-    libraries = native.ask_host(needs, program, tree, env, machine)
+    libraries = native.ask_host(needs, program, tree, env, machine, sys_path=python.sys_path)
     find = _finder(native.libraries_of(tree, env, machine), machine)
     commands = ask_for_commands(tree, needs.commands, env)
     resources = ask_for_resources(

@@ -89,7 +89,7 @@ def _libraries(
     others: dict[tuple[str, str], set[str]] = {}
     for library in libraries:
         here = found.get(library.soname)
-        names = _still_asking(library, asked.rebuilt)
+        names = _still_asking(library, here, asked.rebuilt) if here is not None else ()
         if library.path is None or here is None or not names:
             continue
         problem = _library_problem(library, here, names, asked)
@@ -101,8 +101,9 @@ def _libraries(
         yield from _other_version("library-version", ours, theirs, by, asked)
 
 
-def _still_asking(library: NeededLibrary, rebuilt: Collection[str]) -> tuple[str, ...]:
-    return tuple(by.name for by in library.needed_by if normalized(by.name) not in rebuilt)
+def _still_asking(library: NeededLibrary, here: NeededLibrary, rebuilt: Collection[str]) -> tuple[str, ...]:
+    asking = {by.name for by in here.needed_by}
+    return tuple(by.name for by in library.needed_by if by.name in asking and normalized(by.name) not in rebuilt)
 
 
 def _library_problem(

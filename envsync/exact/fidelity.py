@@ -16,7 +16,7 @@ from envsync.drift.hashing import hash_files
 from envsync.exact.listing import Contents, Digests, read_contents
 from envsync.exact.relocated import as_in_the_image
 from envsync.files import HostTree
-from envsync.model import PYTHON, Distribution, Snapshot
+from envsync.model import Distribution, Snapshot
 from envsync.names import normalized
 from envsync.record import Parse, parse_record
 from envsync.reference import Digest
@@ -58,9 +58,8 @@ class Fidelity(Struct, frozen=True, kw_only=True):
 
     @property
     def rebuilt(self) -> tuple[str, ...]:
-        """Normalised names of what has other files here, however that came about; ``python`` for the interpreter."""
-        names = tuple(normalized(v.name) for v in self.verdicts if v.grade in ("same-release", "differs"))
-        return names if self.modules is not None and not self.differing_modules else (*names, normalized(PYTHON))
+        """Normalised names of what has other files here, however that came about."""
+        return tuple(normalized(v.name) for v in self.verdicts if v.grade in ("same-release", "differs"))
 
     @property
     def is_exact(self) -> bool:

@@ -241,6 +241,46 @@ def test_needs_that_go_round(read: Read) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="libraries of Linux")
+def test_files_of_the_local_environment_ask_for_themselves(tmp_path: Path) -> None:
+    """Another build of Python needs other libraries; a file that has a RUNPATH finds more than others do."""
+    site, dynload = "venv/lib/python3.9/site-packages", "py/lib/python3.9/lib-dynload"
+    files = {
+        f"{LIB}/libc.so.6": elf(defines=["GLIBC_2.17"]),
+        "py/bin/python3.9": elf("libc.so.6", asks={"libc.so.6": ["GLIBC_2.17"]}),
+        f"{dynload}/_bz2.{SUFFIX}": elf("libbz2.so.1.0"),
+        f"{site}/a/x.{SUFFIX}": elf("libown.so.1", "libbz2.so.1.0", runpath="/opt/own"),
+        "opt/own/libown.so.1": elf(),
+        f"{site}/b.{SUFFIX}": elf("libc.so.6"),
+    }
+    for path, data in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+
+    def by(name: str, file: str, *versions: str) -> NeededBy:
+        return NeededBy(name=name, versions=versions, file=PurePosixPath("/", file))
+
+    a, b = by("a", f"{SITE}/a/x.{SUFFIX}"), by("b", f"{SITE}/b.{SUFFIX}")
+    gone = by("gone", f"{SITE}/gone.so")
+    own = by("Python", "usr/local/lib/python3.9/lib-dynload/_ssl.so", "GLIBC_2.34")
+    asked = {
+        "libc.so.6": (own,),
+        "libssl.so.3": (own,),
+        "libown.so.1": (a,),
+        "libbz2.so.1.0": (own, a, b, gone),
+        "libb.so.1": (b,),
+    }
+    needs = Needs(objects=1, libraries=tuple(NeededLibrary(soname=name, needed_by=by) for name, by in asked.items()))
+    path = tuple(map(PurePosixPath, ("/py/lib/python3.9", f"/{dynload}", f"/{site}")))
+    tree, python = HostTree(str(tmp_path)), PurePosixPath("/py/bin/python3.9")
+    found = ask_host(needs, python, tree, {}, "x86_64", lambda _: {}, sys_path=path)
+    assert {one.soname: (one.path, one.lacking, [by.name for by in one.needed_by]) for one in found or ()} == {
+        "libc.so.6": (PurePosixPath(f"/{LIB}/libc.so.6"), (), ["Python"]),
+        "libown.so.1": (PurePosixPath("/opt/own/libown.so.1"), (), ["a"]),
+        "libbz2.so.1.0": (None, (), ["Python", "a", "gone"]),
+    }
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="libraries of Linux")
 def test_the_same_asked_of_this_machine(tmp_path: Path) -> None:
     files = {
         f"{LIB}/libc.so.6": elf(defines=["GLIBC_2.17"]),

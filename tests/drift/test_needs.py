@@ -76,7 +76,8 @@ def test_a_library_that_is_there_is_no_finding() -> None:
     ],
 )
 def test_a_library_that_is_missing(host: OperatingSystem | None, fix: str | None) -> None:
-    (finding,) = found(gomp("lightgbm", "scikit-learn"), gomp(path=None, package=None), host=host, packages=(), here=())
+    names = ("lightgbm", "scikit-learn")
+    (finding,) = found(gomp(*names), gomp(*names, path=None, package=None), host=host, packages=(), here=())
     assert finding.fix == fix or (finding.fix or "").endswith(("install libgomp", "add libgomp"))
     assert replace(finding, fix=None) == Finding(
         kind="library-missing",
@@ -249,4 +250,9 @@ def test_a_library_that_is_linked_and_loaded_by_name_is_told_once() -> None:
 def test_what_python_itself_needs() -> None:
     (finding,) = found(gomp("Python"), gomp(path=None, package=None), packages=(), here=())
     assert finding.impact == "Importing modules of Python itself fails: libgomp.so.1 cannot be loaded."
-    assert found(gomp("Python"), gomp(path=None), rebuilt=frozenset({"python"}), packages=(), here=()) == []
+
+
+def test_who_needs_a_library_no_longer_here_is_not_told() -> None:
+    (finding,) = found(gomp("lightgbm", "scikit-learn"), gomp("lightgbm", path=None, package=None))
+    assert finding.needed_by == ("lightgbm",)
+    assert found(gomp("Python"), gomp("lightgbm", path=None, package=None)) == []

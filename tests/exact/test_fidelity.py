@@ -252,5 +252,3 @@ def test_what_was_rebuilt_has_needs_of_its_own() -> None:
         for name, grade in (("A_b", "identical"), ("C.d", "same-release"), ("e", "differs"), ("f", "missing"))
     )
     assert Fidelity(verdicts=verdicts, modules=2).rebuilt == ("c-d", "e")
-    assert Fidelity(verdicts=verdicts, modules=2, differing_modules=("ssl",)).rebuilt == ("c-d", "e", "python")
-    assert Fidelity(verdicts=()).rebuilt == ("python",)
