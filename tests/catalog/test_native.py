@@ -272,7 +272,7 @@ def test_files_of_the_local_environment_ask_for_themselves(tmp_path: Path) -> No
     needs = Needs(objects=1, libraries=tuple(NeededLibrary(soname=name, needed_by=by) for name, by in asked.items()))
     path = tuple(map(PurePosixPath, ("/py/lib/python3.9", f"/{dynload}", f"/{site}")))
     tree, python = HostTree(str(tmp_path)), PurePosixPath("/py/bin/python3.9")
-    found = ask_host(needs, python, tree, {}, "x86_64", lambda _: {}, sys_path=path)
+    found = ask_host(needs, python, tree, {}, "x86_64", sys_path=path)
     assert {one.soname: (one.path, one.lacking, [by.name for by in one.needed_by]) for one in found or ()} == {
         "libc.so.6": (PurePosixPath(f"/{LIB}/libc.so.6"), (), ["Python"]),
         "libown.so.1": (PurePosixPath("/opt/own/libown.so.1"), (), ["a"]),

@@ -248,7 +248,7 @@ def test_a_library_that_is_linked_and_loaded_by_name_is_told_once() -> None:
 
 
 def test_what_python_itself_needs() -> None:
-    (finding,) = found(gomp("Python"), gomp(path=None, package=None), packages=(), here=())
+    (finding,) = found(gomp("Python"), gomp("Python", path=None, package=None), packages=(), here=())
     assert finding.impact == "Importing modules of Python itself fails: libgomp.so.1 cannot be loaded."
 
 
