@@ -19,7 +19,8 @@ _WIDTH = 100
 def render(findings: Sequence[Finding], comparison: Comparison) -> str:
     """The commands of all findings but the harmless ones: the system's packages first, since builds may need them.
 
-    What only words can tell is a comment. Variables come last, for a shell that reads the script with ``.``.
+    What only words can tell is a comment. Variables come last, for a shell that reads the script with ``.``, which is
+    why nothing in it ends that shell: no ``set -e``, no ``exit``.
     """
     wanted = [finding for finding in findings if finding.fix is not None and finding.verdict != "harmless"]
     commands = [finding.fix for finding in wanted if finding.fix is not None and not finding.fix[0].isupper()]
@@ -27,7 +28,7 @@ def render(findings: Sequence[Finding], comparison: Comparison) -> str:
     shell = [command for command in commands if _OF_THE_SHELL.match(command)]
     inside = [command for command in commands if command not in system and command not in shell]
     lines = ["#!/bin/sh", *_comment(f"What makes {comparison.actual.name} more like {comparison.expected.name}.")]
-    lines += [*_comment("Read it before you run it: sh FILE, or . FILE to set variables in this shell."), "set -e"]
+    lines += _comment("Read it before you run it: sh -e FILE; or . ./FILE, which sets variables in your shell.")
     lines += _part("Packages of this system, as root", system)
     lines += _part("The environment", inside)
     lines += _part("Variables of the image", shell)

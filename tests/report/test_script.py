@@ -36,7 +36,6 @@ def test_packages_of_the_system_come_first_and_words_are_comments() -> None:
     )
     lines = script.splitlines()
     assert [line for line in lines if line and not line.startswith("#")] == [
-        "set -e",
         "apt-get install libgomp1 graphviz",
         "envsync create .venv --image acme/app:1",
         "export LANG=C.UTF-8",
@@ -51,11 +50,19 @@ def test_nothing_to_do() -> None:
 @given(subject=st.text(max_size=200), words=st.text(max_size=200))
 def test_nothing_of_an_image_gets_out_of_a_comment(subject: str, words: str) -> None:
     script = render([finding(f"Words {words}", subject=subject)], COMPARISON)
-    assert all(line.startswith("#") or line in ("", "set -e") for line in script.split("\n"))
+    assert all(line.startswith("#") or line == "" for line in script.split("\n"))
 
 
 def test_a_shell_takes_it(tmp_path: Path) -> None:
     path = tmp_path / "fix.sh"
     path.write_text(render([finding("export A='1 2'"), finding("Do\nthis `touch x`")], COMPARISON))
-    subprocess.run(["sh", path], check=True, cwd=tmp_path)
+    subprocess.run(["sh", "-e", path], check=True, cwd=tmp_path)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_shell_that_reads_it_goes_on_after_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "fix.sh").write_text(render([finding("false"), finding("export A='1 2'", scope="env")], COMPARISON))
+    done = subprocess.run(
+        ["sh", "-c", '. ./fix.sh; false; echo "$A"'], check=True, cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.stdout == "1 2\n"
