@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from envsync.errors import UsageError
-from envsync.model import CondaPackage, NeededBy, NeededLibrary, OsPackage, Snapshot
+from envsync.model import CondaPackage, NeededBy, NeededLibrary, OsPackage, Resource, Snapshot
 from envsync.names import normalized
 from envsync.redaction import printable
 from envsync.report.layers import instruction, layers_of
@@ -26,7 +26,7 @@ _UNKNOWN = "what needs it is not known: the lock tells no native needs"
 
 
 def render_why(snapshot: Snapshot, name: str, *, width: int = 80, fold: bool = True) -> str:
-    """Everything that is called ``name``: a distribution, a conda or OS package, a shared library, a command.
+    """Everything that is called ``name``: a distribution, a conda or OS package, a library, a command, data.
 
     Raises:
         UsageError: nothing is called so.
@@ -39,6 +39,7 @@ def render_why(snapshot: Snapshot, name: str, *, width: int = 80, fold: bool = T
         *(_os_package(snapshot, one) for one in snapshot.os_packages or () if one.name == name),
         *_libraries(snapshot, name),
         *_commands(snapshot, name),
+        *_resources(snapshot, name),
     ]
     if not paragraphs:
         raise _unknown(snapshot, reasons, name)
@@ -216,6 +217,24 @@ def _commands(snapshot: Snapshot, name: str) -> Iterator[list[str]]:
             yield [f"command {printable(command.name)}: {place}", f"  needed by {users}"]
 
 
+def _resources(snapshot: Snapshot, name: str) -> Iterator[list[str]]:
+    """By the names that ``envsync diff`` gives them."""
+    for resource in snapshot.needs.resources if snapshot.needs else ():
+        if _resource_name(resource) != name:
+            continue
+        by_name = resource.kind == "dynamic-library"
+        found = printable(str((resource.path if by_name else None) or resource.value or "not found"))
+        users = printable(", ".join(resource.needed_by)) or "whatever asks for it"
+        yield [
+            f"{'library ' if by_name else ''}{printable(name)}: {found}{_of(resource.package)}",
+            f"  needed by {users}{', by its name while it runs: no file is linked with it' if by_name else ''}",
+        ]
+
+
+def _resource_name(resource: Resource) -> str:
+    return resource.name or resource.kind.replace("-", " ")
+
+
 def _unknown(snapshot: Snapshot, reasons: Reasons, name: str) -> UsageError:
     needs = snapshot.needs
     known = [
@@ -224,9 +243,12 @@ def _unknown(snapshot: Snapshot, reasons: Reasons, name: str) -> UsageError:
         *(one.name for one in snapshot.os_packages or ()),
         *(one.soname for one in (needs.libraries if needs else ())),
         *(one.name for one in (needs.commands if needs else ())),
+        *(_resource_name(one) for one in (needs.resources if needs else ())),
     ]
     by_lower = {one.lower(): one for one in reversed(known)}
     close = difflib.get_close_matches(name.lower()[:100], by_lower, n=3, cutoff=0.6)
-    what = "distribution, conda or OS package, needed library or command"
+    what = "distribution, conda or OS package, needed library, command or data"
     hint = f"Did you mean {' or '.join(by_lower[one] for one in close)}?" if close else "All names: --all, or --json"
+    if needs is None:
+        hint += "\nLibraries, commands and data are not known of it; a lock that pull read from layers tells them."
     return UsageError(f"--why: no {what} is called {printable(name)[:100]!r}", hint=hint)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import PurePosixPath
+from typing import Any
 
 import pytest
 
 from envsync.errors import UsageError
-from envsync.model import CondaEnvironment, CondaPackage
+from envsync.model import CondaEnvironment, CondaPackage, Needs, Resource
 from envsync.names import normalized
 from envsync.report.provenance import find_reasons
 from envsync.report.why import render_why, shortest_paths
@@ -43,6 +45,7 @@ def test_a_distribution_that_others_need() -> None:
         ("libgomp1", ["OS package libgomp1 12.2 amd64 (dpkg, source gcc)", "  libgomp.so.1: needed by numpy"]),
         ("libgomp1", ["  installed because another package needs it"]),
         ("zlib1g", ["  no distribution needs it, as far as its files tell"]),
+        ("locale", ["locale: C.UTF-8", "  needed by whatever asks for it"]),
         ("git", ["  asked for by name", "  git: needed by Proj", "command git: /usr/bin/git, of git"]),
     ],
 )
@@ -55,6 +58,27 @@ def test_what_is_said(name: str, lines: list[str]) -> None:
 def test_where_no_needs_are_known_that_is_said() -> None:
     said = render_why(inventory(needs=None), "zlib1g")
     assert "  what needs it is not known: the lock tells no native needs\n" in said
+
+
+def test_where_no_needs_are_known_nothing_can_be_said_of_a_library() -> None:
+    with pytest.raises(UsageError, match=r"is called 'libgomp\.so\.1'") as caught:
+        render_why(inventory(needs=None), "libgomp.so.1")
+    assert (caught.value.hint or "").endswith("are not known of it; a lock that pull read from layers tells them.")
+
+
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ({"value": "libzbar.so.0.3", "path": PurePosixPath("/usr/lib/libzbar.so.0.3"), "package": "libzbar0"}, ""),
+        ({}, "not found"),
+    ],
+)
+def test_a_library_that_is_loaded_by_its_name(fields: dict[str, Any], place: str) -> None:
+    library = Resource(kind="dynamic-library", name="libzbar.so.0", needed_by=("pyzbar",), **fields)
+    assert render_why(inventory(needs=Needs(objects=0, resources=(library,))), "libzbar.so.0").splitlines() == [
+        f"library libzbar.so.0: {place or '/usr/lib/libzbar.so.0.3, of libzbar0'}",
+        "  needed by pyzbar, by its name while it runs: no file is linked with it",
+    ]
 
 
 def test_conda_packages() -> None:
@@ -106,7 +130,7 @@ def test_more_paths_than_can_be_listed_are_cut() -> None:
     ],
 )
 def test_what_is_not_there(name: str, hint: str) -> None:
-    with pytest.raises(UsageError, match="--why: no distribution, conda or OS package, needed library or") as caught:
+    with pytest.raises(UsageError, match="--why: no distribution, conda or OS package, needed library, com") as caught:
         render_why(inventory(), name)
     assert (caught.value.hint or "").startswith(hint)
     assert caught.value.message.isprintable()
