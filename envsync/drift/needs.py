@@ -13,6 +13,7 @@ from envsync.model import (
     PYTHON,
     NeededCommand,
     NeededLibrary,
+    Needs,
     OsPackage,
     Resource,
     Snapshot,
@@ -31,18 +32,29 @@ class Asked(Struct, frozen=True, kw_only=True):
     """Normalised names of distributions whose files on the second side are others, which have needs of their own."""
 
 
-def compare_needs(asked: Asked) -> Iterator[Finding]:
+def compare_needs(asked: Asked) -> Iterable[Finding]:
     """What the environment needs that the second side lacks, or has in another version.
 
     Nothing is said of what the image itself lacks: there it works, or fails, without.
     """
-    yield from _merged(_compare(asked))
-
-
-def _compare(asked: Asked) -> Iterator[Finding]:
     ours, theirs = asked.expected.needs, asked.actual.needs
-    if ours is None or theirs is None:
-        return
+    return _told_once(_needs(ours, theirs, asked)) if ours is not None and theirs is not None else ()
+
+
+def _told_once(findings: Iterable[Finding]) -> Iterable[Finding]:
+    """A library that some are linked with and others load by its name is one finding."""
+    told: dict[tuple[str, str, str | None, str | None], Finding] = {}
+    for finding in findings:
+        key = (finding.kind, finding.subject, finding.expected, finding.actual)
+        before = told.setdefault(key, finding)
+        if before is not finding:
+            names = sorted({*before.needed_by, *finding.needed_by}, key=str.lower)
+            impact = " ".join(dict.fromkeys((before.impact, finding.impact)))
+            told[key] = replace(before, needed_by=tuple(names), impact=impact)
+    return told.values()
+
+
+def _needs(ours: Needs, theirs: Needs, asked: Asked) -> Iterator[Finding]:
     found = {library.soname: library for library in theirs.libraries}
     yield from _libraries(ours.libraries, found, asked)
     commands = {command.name: command for command in theirs.commands}
@@ -53,21 +65,6 @@ def _compare(asked: Asked) -> Iterator[Finding]:
     for resource in ours.resources:
         if resource.value is not None and (resource.kind, resource.name) in data:
             yield from _resource(resource, data[resource.kind, resource.name], asked)
-
-
-def _merged(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Of a library that some are linked with and others load by its name, one finding."""
-    first: dict[str, Finding] = {}
-    for finding in findings:
-        if finding.kind != "library-missing":
-            yield finding
-        elif (known := first.get(finding.subject)) is None:
-            first[finding.subject] = finding
-        else:
-            needed_by = tuple(sorted({*known.needed_by, *finding.needed_by}, key=str.lower))
-            impact = f"{known.impact} {finding.impact}"
-            first[finding.subject] = replace(known, needed_by=needed_by, impact=impact)
-    yield from first.values()
 
 
 def needed_packages(snapshot: Snapshot) -> frozenset[str]:
@@ -262,7 +259,7 @@ def _not_loaded(library: Resource, fix: str | None) -> Finding:
         verdict="breaks",
         subject=library.name or "",
         expected=f"from {library.package}" if library.package else str(library.path),
-        impact=f"{shown(library.needed_by)} cannot load {library.name}, which it does by name.",
+        impact=f"Code of {shown(library.needed_by)} that loads {library.name} by its name fails.",
         fix=fix,
         needed_by=library.needed_by,
         package=library.package,

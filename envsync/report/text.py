@@ -61,7 +61,7 @@ TITLES: dict[Kind, tuple[str, str]] = {
     "os-not-comparable": ("OS packages cannot be compared", ""),
 }
 _MEANINGS: dict[Kind, str] = {
-    "library-missing": "What needs them cannot be imported, or not do what it loads them for.",
+    "library-missing": "What is linked with them cannot be imported; what loads them by name fails then.",
     "library-symbols": "What needs them cannot be imported: it was built for newer ones.",
     "library-version": "What needs them may behave otherwise.",
     "command-missing": "What runs them fails.",

@@ -157,6 +157,33 @@ def test_of_another_system_what_upstream_numbered_is_compared() -> None:
     assert finding.actual == "1:14.1-3.fc40 (libgomp), newer here"
 
 
+def test_a_library_that_is_loaded_by_its_name() -> None:
+    ours = Resource(
+        kind="dynamic-library",
+        name="libgomp.so.1",
+        value="libgomp.so.1.0.0",
+        package="libgomp1",
+        needed_by=("ctypist",),
+    )
+    (finding,) = found(ours, Resource(kind="dynamic-library", name="libgomp.so.1"))
+    assert (finding.kind, finding.subject, finding.verdict) == ("library-missing", "libgomp.so.1", "breaks")
+    assert finding.impact == "Code of ctypist that loads libgomp.so.1 by its name fails."
+
+
+def test_a_library_that_is_linked_by_some_and_loaded_by_others_is_told_once() -> None:
+    loaded = Resource(kind="dynamic-library", name="libgomp.so.1", package="libgomp1", needed_by=("Ctypist",))
+    there = needs(gomp(), replace(loaded, value="libgomp.so.1.0.0"))
+    gone = needs(gomp(path=None, package=None), loaded)
+    packages = (os_package("libgomp1", "12.2"),)
+    every = compare(image(needs=there, os_packages=packages), local(needs=gone), scopes=frozenset({"os"}))
+    (finding,) = (finding for finding in every if finding.kind == "library-missing")
+    assert finding.needed_by == ("Ctypist", "lightgbm")
+    assert finding.impact == (
+        "Importing lightgbm fails: libgomp.so.1 cannot be loaded. "
+        "Code of Ctypist that loads libgomp.so.1 by its name fails."
+    )
+
+
 def test_a_command() -> None:
     ours = NeededCommand(name="dot", path=PurePosixPath("/usr/bin/dot"), package="graphviz", needed_by=("pydot",))
     (finding,) = found(ours, replace(ours, path=None, package=None), packages=(), here=())
