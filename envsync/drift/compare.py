@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from envsync.drift.conda import compare_conda, without_echoes
@@ -54,7 +54,16 @@ def compare(
         findings += compare_variables(expected, actual)
     if "os" in scopes:
         findings += compare_systems(expected, actual, rebuilt=rebuilt)
-    return ranked(finding for finding in findings if normalized(finding.subject) not in ignore)
+    told = _without_what_variables_say(findings)
+    return ranked(finding for finding in told if normalized(finding.subject) not in ignore)
+
+
+def _without_what_variables_say(findings: Sequence[Finding]) -> Iterator[Finding]:
+    """``TZ`` makes the local time zone: where the variable is told, the zone is not told as well."""
+    variables = {finding.subject for finding in findings if finding.kind == "environment-variable"}
+    for finding in findings:
+        if not (finding.kind == "resource-version" and finding.subject == "time zone" and "TZ" in variables):
+            yield finding
 
 
 def not_compared(

@@ -130,6 +130,7 @@ def _finding(name: str, expected: str | None, actual: str | None, *, local: bool
         expected=expected,
         actual=actual,
         impact=impact,
+        verdict="may-differ",
         fix=fix if local else None,
     )
 

@@ -8,8 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from envsync.drift.compare import compare, not_compared
-from envsync.drift.finding import Finding
+from envsync.drift.finding import Finding, Scope
 from envsync.model import (
+    EnvironmentVariable,
+    ImageConfig,
     NeededBy,
     NeededCommand,
     NeededLibrary,
@@ -19,6 +21,7 @@ from envsync.model import (
     Resource,
     Snapshot,
 )
+from envsync.names import normalized
 from envsync.reference import Platform
 from tests.drift.sides import image, local, os_package, other_image
 
@@ -217,6 +220,23 @@ def test_data(ours: Resource, theirs: Resource, verdict: str) -> None:
     (finding,) = found(ours, theirs, packages=(), here=())
     assert finding.verdict == verdict
     assert finding.kind == ("resource-missing" if theirs.value is None else "resource-version")
+
+
+@pytest.mark.parametrize(
+    ("scopes", "told"),
+    [
+        (frozenset({"env", "os"}), ["TZ"]),
+        (frozenset({"os"}), ["time zone"]),
+    ],
+)
+def test_a_time_zone_that_a_variable_makes_is_told_once(scopes: frozenset[Scope], told: list[str]) -> None:
+    zone = Resource(kind="time-zone", value="Asia/Tokyo")
+    variable = ImageConfig(env=(EnvironmentVariable(name="TZ", value="Asia/Tokyo"),))
+    expected = image(needs=needs(zone), config=variable)
+    actual = local(needs=needs(replace(zone, value="Etc/UTC")), config=ImageConfig())
+    assert [finding.subject for finding in compare(expected, actual, scopes=scopes)] == told
+    ignored = compare(expected, actual, scopes=scopes, ignore=frozenset({normalized("TZ")}))
+    assert [finding.subject for finding in ignored] == [name for name in told if name != "TZ"]
 
 
 def test_other_data_that_does_the_same() -> None:
