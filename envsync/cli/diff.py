@@ -118,6 +118,7 @@ def diff(
     from envsync.names import normalized
     from envsync.pull_options import Progress as PullProgress
     from envsync.redaction import printable
+    from envsync.report.text import figures
 
     wanted = _format(form, side, short={"--json": as_json, "--fix": fix})
     known = _read_baseline(baseline) if baseline is not None else None
@@ -140,7 +141,7 @@ def diff(
         found = _without_accepted(found, known, options.scopes)
     write(rendered(found, wanted, every=every, side=side or "A", is_stdout=is_stdout(output)), output)
     if not is_stdout(output):
-        console.say(f"{printable(str(output))}: {len(found.findings)} finding{'' if len(found.findings) == 1 else 's'}")
+        console.say(f"{printable(str(output))}: {', '.join(figures(found.findings)) or 'no drift'}")
     return 1 if is_drift(found.findings) else 0
 
 

@@ -15,7 +15,7 @@ from envsync.exact.fidelity import Fidelity
 from envsync.model import Snapshot
 from envsync.redaction import printable
 from envsync.report.places import Places
-from envsync.report.text import TITLES
+from envsync.report.text import TITLES, figures
 
 SHOWN = 10
 """Of each level, GitHub shows so many of a step, and drops the others without a word."""
@@ -89,12 +89,9 @@ def nothing_found(comparison: Comparison) -> str:
 
 def _figures(findings: Sequence[Finding], comparison: Comparison, fidelity: Fidelity | None) -> Iterator[str]:
     """Numbers alone: no text of an image, which could hold a command of the runner's older syntax."""
-    counts = {severity: sum(finding.severity == severity for finding in findings) for severity in _LEVELS}
-    yield ", ".join(f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in counts.items() if n) or nothing_found(
-        comparison
-    )
+    yield ", ".join(figures(findings)) or nothing_found(comparison)
     if harmless := sum(finding.verdict == "harmless" for finding in findings):
-        yield f"{harmless} of them harmless, not annotated"
+        yield f"{harmless} harmless, not annotated"
     if fidelity is not None:
         yield f"{fidelity.count('identical')} of {len(fidelity.verdicts)} distributions byte-identical"
     if comparison.accepted is not None:

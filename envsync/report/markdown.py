@@ -16,7 +16,7 @@ from envsync.drift.fixes import merged
 from envsync.exact.fidelity import Fidelity
 from envsync.redaction import printable
 from envsync.report.github import nothing_found
-from envsync.report.text import TITLES
+from envsync.report.text import TITLES, figures
 
 LIMIT = 60_000
 """Characters; GitHub refuses a comment of more than 65,536."""
@@ -25,7 +25,6 @@ _COMMANDS = 12_000
 """Characters of commands, at most."""
 _VALUE = 600
 """Characters of one text, escaped."""
-_SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 
 # Punctuation can mark something up, begin a link (as in "https:" and "www."), a mention or a reference to an issue.
 _MARKUP = re.compile(r"[^\w ,:;()/'=+.-]|_|:(?! )|(?<=www)\.", re.IGNORECASE)
@@ -85,10 +84,7 @@ def _size(lines: Sequence[str]) -> int:
 
 
 def _figures(findings: Sequence[Finding], comparison: Comparison) -> str:
-    counts = [(severity, sum(finding.severity == severity for finding in findings)) for severity in _SEVERITIES]
-    told = ", ".join(f"{n} {severity}{'' if n == 1 else 's'}" for severity, n in counts if n) or nothing_found(
-        comparison
-    )
+    told = ", ".join(figures(findings)) or nothing_found(comparison)
     counted = (("conda packages", comparison.conda), ("distributions", comparison.distributions))
     same = [f"{c.identical} of {c.compared} {what} identical" for what, c in counted if c is not None and c.compared]
     return ", ".join([told, *same])

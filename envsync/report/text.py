@@ -6,6 +6,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Literal, get_args
 
 from envsync.drift.comparison import Comparison, Side
 from envsync.drift.finding import Finding, Kind, NotCompared, Severity
@@ -69,7 +70,8 @@ _MEANINGS: dict[Kind, str] = {
 }
 """Of kinds whose findings name what needs the subject: what they mean, once for all of them."""
 _SHELL_WORD = re.compile(r"""(?:'[^']*'|"[^"]*"|[^\s'"])+""")
-_COLOURS: dict[Severity, str] = {"error": "1;31", "warning": "1;33", "note": "1;36"}
+Word = Literal["error", "warning", "note", "harmless"]
+_COLOURS: dict[Word, str] = {"error": "1;31", "warning": "1;33", "note": "1;36", "harmless": "2"}
 
 
 def render(
@@ -92,18 +94,32 @@ def render(
         fidelity: how the files compare with those of the image.
     """
     exact = fidelity_lines(fidelity, width) if fidelity is not None else []
-    harmless = sum(finding.verdict == "harmless" for finding in findings)
-    if fold:
-        findings = [finding for finding in findings if finding.verdict != "harmless"]
-        exact = [*exact, *_harmless(harmless, width)]
-    if not findings:
-        return "\n".join([*_no_drift(comparison, width), *exact, *_not_compared(comparison, width, fold)]) + "\n"
+    mattering = [finding for finding in findings if finding.verdict != "harmless"]
+    after = [
+        *(_wrapped(_counts(mattering, comparison), width, "") if mattering else _no_drift(comparison, width)),
+        *exact,
+        *_harmless(len(findings) - len(mattering), width, fold),
+        *_not_compared(comparison, width, fold),
+    ]
+    listed = mattering if fold else findings
+    if not listed:
+        return "\n".join(after) + "\n"
     lines = [*_side("A", comparison.expected, width), *_side("B", comparison.actual, width)]
     told: list[str] = []
-    for (severity, kind), group in groupby(findings, key=lambda finding: (finding.severity, finding.kind)):
-        lines += ["", *_group(severity, kind, list(group), told, width, colour, fold)]
-    lines += ["", *_wrapped(_counts(findings, comparison), width, "")]
-    return "\n".join([*lines, *exact, *_not_compared(comparison, width, fold)]) + "\n"
+    for (word, kind), group in groupby(listed, key=lambda finding: (_word(finding), finding.kind)):
+        lines += ["", *_group(word, kind, list(group), told, width, colour, fold)]
+    return "\n".join([*lines, "", *after]) + "\n"
+
+
+def _word(finding: Finding) -> Word:
+    return "harmless" if finding.verdict == "harmless" else finding.severity
+
+
+def figures(findings: Sequence[Finding]) -> list[str]:
+    """``2 errors``, ``1 note``: of those that make the exit code 1; what is harmless does not count."""
+    mattering = [finding.severity for finding in findings if finding.verdict != "harmless"]
+    numbers = {severity: mattering.count(severity) for severity in get_args(Severity)}
+    return [f"{number} {severity}{'' if number == 1 else 's'}" for severity, number in numbers.items() if number]
 
 
 def _no_drift(comparison: Comparison, width: int) -> Iterator[str]:
@@ -112,11 +128,12 @@ def _no_drift(comparison: Comparison, width: int) -> Iterator[str]:
     yield from _wrapped(told if counts else "no drift", width, "", "  ")
 
 
-def _harmless(count: int, width: int) -> list[str]:
+def _harmless(count: int, width: int, fold: bool) -> list[str]:
     if not count:
         return []
     what = "difference" if count == 1 else "differences"
-    return _wrapped(f"harmless: {count} {what} of the system that nothing here needs (--all)", width, "", "  ")
+    where = " (--all)" if fold else ""
+    return _wrapped(f"harmless: {count} {what} of the system that nothing here needs{where}", width, "", "  ")
 
 
 def _side(letter: str, side: Side, width: int) -> Iterator[str]:
@@ -134,7 +151,7 @@ def _side(letter: str, side: Side, width: int) -> Iterator[str]:
 
 
 def _group(
-    severity: Severity,
+    word: Word,
     kind: Kind,
     findings: list[Finding],
     told: list[str],
@@ -143,7 +160,7 @@ def _group(
     fold: bool,
 ) -> Iterator[str]:
     single, plural = TITLES[kind]
-    mark = f"\x1b[{_COLOURS[severity]}m{severity}\x1b[0m" if colour else severity
+    mark = f"\x1b[{_COLOURS[word]}m{word}\x1b[0m" if colour else word
     yield f"{mark}: {single if not plural else f'1 {single}' if len(findings) == 1 else f'{len(findings)} {plural}'}"
     shown = findings[:FOLD] if fold else findings
     hidden = len(findings) - len(shown)
@@ -158,7 +175,8 @@ def _group(
         yield f"  … and {hidden} more (--all)"
     if shared:
         yield from _wrapped(meaning or findings[0].impact, width, "    ")
-    yield from _fixes(findings, shown, told, width)
+    is_breaking = any(finding.verdict == "breaks" for finding in findings)
+    yield from _fixes(findings, findings if is_breaking else shown, told, width)
 
 
 def _row(finding: Finding, column: int, width: int) -> Iterator[str]:
@@ -221,10 +239,8 @@ def command_lines(fix: str, width: int, first: str = "    fix: ") -> Iterator[st
 
 
 def _counts(findings: Sequence[Finding], comparison: Comparison) -> str:
-    numbers = {severity: sum(finding.severity == severity for finding in findings) for severity in _COLOURS}
-    told = [f"{number} {severity}{'' if number == 1 else 's'}" for severity, number in numbers.items() if number]
     counts = _identical(comparison)
-    return f"drift: {', '.join(told)}{f'; {counts}' if counts else ''}"
+    return f"drift: {', '.join(figures(findings))}{f'; {counts}' if counts else ''}"
 
 
 def _identical(comparison: Comparison) -> str:

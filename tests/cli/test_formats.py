@@ -60,7 +60,7 @@ def test_output(project: Path, tmp_path: Path) -> None:
     link.symlink_to(file)
     printed = diff(project, "--json")
     result = diff(project, "--json", "--output", str(link))
-    assert (result.status, result.out, result.err) == (1, "", f"{link}: 39 findings\n")
+    assert (result.status, result.out, result.err) == (1, "", f"{link}: 2 errors, 36 warnings, 1 note\n")
     assert file.read_text(encoding="utf-8") == printed.out
     assert link.is_symlink()
     assert diff(project, "--json", "-o", "-").out == printed.out

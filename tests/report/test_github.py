@@ -40,7 +40,7 @@ def test_one_finding() -> None:
 def test_levels_and_what_is_harmless() -> None:
     told = report(finding(), finding(severity="warning"), finding(severity="note"), finding(verdict="harmless"))
     assert [line.split()[0] for line in told] == ["::error", "::warning", "::notice", "envsync:"]
-    assert told[-1] == f"envsync: 2 errors, 1 warning, 1 note; 1 of them harmless, not annotated; {LAST}"
+    assert told[-1] == f"envsync: 1 error, 1 warning, 1 note; 1 harmless, not annotated; {LAST}"
 
 
 def test_the_tenth_says_what_github_would_drop() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from envsync.drift.compare import compare
 from envsync.drift.comparison import describe_comparison
-from envsync.drift.finding import Finding, Scope, ranked
+from envsync.drift.finding import Finding, Scope, Verdict, ranked
 from envsync.model import OperatingSystem, Snapshot, VcsOrigin
 from envsync.report import text
 from tests.drift.sides import image, local, os_package, other_image, published, variables, with_python
@@ -117,3 +117,39 @@ def test_scopes_without_distributions() -> None:
     side, only = image(distribution("a")), frozenset[Scope]({"os"})
     comparison = describe_comparison(side, side, (), scopes=only)
     assert text.render((), comparison) == ("no drift\nnot compared:\n  Python, environment variables: not asked for\n")
+
+
+def system(subject: str, verdict: Verdict, **fields: str) -> Finding:
+    breaks = verdict == "breaks"
+    return Finding(
+        kind="library-missing" if breaks else "os-package-version",
+        scope="os",
+        severity="error" if breaks else "note",
+        verdict=verdict,
+        subject=subject,
+        impact="It fails." if breaks else "Nothing in the environment needs it.",
+        needed_by=("numpy",) if breaks else (),
+        **fields,
+    )
+
+
+def test_what_is_harmless_is_counted_apart_and_called_so_where_all_is_shown() -> None:
+    same = image(distribution("six")), other_image(distribution("six"))
+    harmless = [system("bash", "harmless", expected="1", actual="2"), system("sed", "harmless", expected="1")]
+    assert report(*same, *harmless) == (
+        "no drift: 1 of 1 distributions identical (Python 3.9.18)\n"
+        "harmless: 2 differences of the system that nothing here needs (--all)\n"
+    )
+    everything = report(*same, *harmless, fold=False)
+    assert "\nharmless: 2 OS packages of other versions\n  bash  1 -> 2\n  sed   1\n" in everything
+    counted = "\nharmless: 2 differences of the system that nothing here needs\n"
+    assert everything.endswith(f"\nno drift: 1 of 1 distributions identical (Python 3.9.18){counted}")
+    both = report(*same, *harmless, system("libz.so.1", "breaks"), fold=False)
+    assert f"\ndrift: 1 error; 1 of 1 distributions identical{counted}" in both
+
+
+def test_the_command_for_what_breaks_is_told_whole() -> None:
+    broken = [system(f"lib{n:02}.so", "breaks", fix=f"apt-get install lib{n:02}") for n in range(12)]
+    told = report(image(), local(), *broken)
+    assert "  … and 2 more (--all)\n" in told
+    assert "lib09 lib10 lib11\n" in told
