@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from envsync.drift.finding import Finding, Verdict
+from envsync.drift.finding import Finding, Kind, Verdict
 from envsync.drift.needs import Asked, compare_needs, needed_packages
 from envsync.drift.system_fixes import install_os_package
 from envsync.model import ListSource, LocalSource, OperatingSystem, OsPackage, Snapshot
@@ -45,6 +45,12 @@ def compare_systems(
         yield from judged(finding)
 
 
+_HARMLESS: dict[Kind, str] = {
+    "os-release": "What the environment needs of it is compared one by one.",
+    "os-not-comparable": "What the environment needs of them is looked for one by one.",
+}
+
+
 class _Judged:
     """Says of a package what its difference means, unless what needs it was told of already."""
 
@@ -61,7 +67,7 @@ class _Judged:
         elif finding.subject not in self._told:
             verdict: Verdict = "may-differ" if finding.subject in self._needed else "harmless"
             harmless = verdict == "harmless"
-            impact = "Nothing in the environment needs it." if harmless else finding.impact
+            impact = _HARMLESS.get(finding.kind, "Nothing in the environment needs it.") if harmless else finding.impact
             yield replace(finding, verdict=verdict, severity="note" if harmless else finding.severity, impact=impact)
 
 
@@ -102,7 +108,7 @@ def _compare_releases(ours: OperatingSystem, theirs: OperatingSystem, *, is_know
         subject="operating system",
         expected=one,
         actual=other,
-        impact=impact or "What the environment needs of it is compared one by one.",
+        impact=impact or _HARMLESS["os-release"],
     )
 
 

@@ -283,17 +283,6 @@ def test_on_macos_libraries_of_linux_mean_nothing() -> None:
     assert not [f for f in compare(expected, mac) if f.kind.startswith("library")]
 
 
-def test_a_library_that_is_linked_and_loaded_by_name_is_told_once() -> None:
-    by_name = Resource(kind="dynamic-library", name="libgomp.so.1", value="libgomp.so.1.0.0", needed_by=("acme",))
-    expected = image(needs=replace(needs(gomp()), resources=(by_name,)), os_packages=())
-    lacking = replace(needs(gomp(path=None, package=None)), resources=(replace(by_name, value=None),))
-    (finding,) = compare(expected, local(needs=lacking, os_packages=()), scopes=frozenset({"os"}))
-    assert finding.needed_by == ("acme", "lightgbm")
-    assert finding.impact == (
-        "Importing lightgbm fails: libgomp.so.1 cannot be loaded. acme cannot load libgomp.so.1, which it does by name."
-    )
-
-
 def test_what_python_itself_needs() -> None:
     (finding,) = found(gomp("Python"), gomp("Python", path=None, package=None), packages=(), here=())
     assert finding.impact == "Importing modules of Python itself fails: libgomp.so.1 cannot be loaded."
@@ -303,3 +292,15 @@ def test_who_needs_a_library_no_longer_here_is_not_told() -> None:
     (finding,) = found(gomp("lightgbm", "scikit-learn"), gomp("lightgbm", path=None, package=None))
     assert finding.needed_by == ("lightgbm",)
     assert found(gomp("Python"), gomp("lightgbm", path=None, package=None)) == []
+
+
+def test_packages_of_another_system_are_harmless_since_what_is_needed_is_looked_for() -> None:
+    rpm = OsPackage(manager="rpm", name="bash", version="5.2-1", architecture="x86_64", source="bash")
+    every = compare(
+        image(needs=needs(gomp()), os_packages=(os_package("libgomp1", "12"),)),
+        local(needs=needs(gomp()), os=FEDORA, os_packages=(rpm,)),
+        scopes=frozenset({"os"}),
+    )
+    (finding,) = (finding for finding in every if finding.kind == "os-not-comparable")
+    assert finding.verdict == "harmless"
+    assert finding.impact == "What the environment needs of them is looked for one by one."
