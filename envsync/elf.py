@@ -33,6 +33,9 @@ _BASE = 1
 
 # Bounds: each is many times what the largest libraries in use have.
 _SEGMENTS = 1_000
+_FIRST = 32 << 20
+_SMALL = 2 << 20
+_PLACES = 8
 _DYNAMIC = 10_000
 _LIBRARIES = 2_000
 _VERSIONS = 5_000
@@ -83,6 +86,33 @@ def parse_elf(data: bytes | memoryview | BinaryIO | Fetch) -> Elf | None:
         return None
 
 
+def table_places(start: memoryview, size: int) -> tuple[tuple[int, int], ...]:
+    """Where in a file the tables are that :func:`parse_elf` reads: first and last offset of each part, in order, apart.
+
+    By its program headers: linkers put names and versions first, before code, and the dynamic section among the last;
+    tools that change names put theirs into a segment of its own.
+
+    Args:
+        start: the first bytes of the file, with its program headers.
+        size: of all of it.
+    """
+    places = [(0, min(size, _FIRST))]
+    try:
+        reader = _Reader(_slicing(start))
+        for kind, offset, _, length in reader.segments():
+            if (kind == _PT_DYNAMIC or (kind == _PT_LOAD and length <= _SMALL)) and 0 <= offset < size:
+                places.append((offset, min(size, offset + min(length, _SMALL))))
+    except _DamagedError:
+        return ()
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(places):
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        elif len(joined) < _PLACES:
+            joined.append((first, last))
+    return tuple(joined)
+
+
 class _DamagedError(Exception):
     """Not what the format says; never leaves this module."""
 
@@ -101,8 +131,16 @@ class _Reader:
         self._table = b""
         self._left = _VERSIONS
 
+    def segments(self) -> Iterator[tuple[int, int, int, int]]:
+        """Of each its kind, offset, address and size in the file."""
+        _, _, _, _, table, _, _, _, size, count = self._header()
+        return self._segments(table, size, count)
+
+    def _header(self) -> tuple[int, ...]:
+        return self._unpack("HHIQQQIHHH" if self._wide else "HHIIIIIHHH", 16)
+
     def read(self) -> Elf:
-        _, number, _, _, table, _, _, _, size, count = self._unpack("HHIQQQIHHH" if self._wide else "HHIIIIIHHH", 16)
+        _, number, _, _, table, _, _, _, size, count = self._header()
         interpreter: str | None = None
         dynamic: tuple[int, int] | None = None
         for kind, offset, address, length in self._segments(table, size, count):

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from tempfile import TemporaryFile
-from typing import BinaryIO, cast
+from itertools import chain
 
 import msgspec
 
-from envsync.elf import MAGIC, Elf, parse_elf
+from envsync.elf import MAGIC, Elf, parse_elf, table_places
 
 LARGEST = 4 << 30
 """Bytes of a file that is looked into."""
 MOST = 20_000
 """ELF files of one layer."""
-_IN_MEMORY = 4 << 20
-"""Bytes of a file. What its tables say may be anywhere in it, so that it is kept until its end was seen."""
 
 
 class Passing:
-    """Looks into files that stream past to somebody else, one after the other, in memory that is taken once."""
+    """Looks into files that stream past to somebody else, one after the other, in memory that is taken once.
+
+    Only those parts of a file are copied that have its tables.
+    """
 
     def __init__(self) -> None:
         self._memory = bytearray()
@@ -29,34 +29,52 @@ class Passing:
         """The same pieces, of a file of so many bytes."""
         self._record = None
         first = next(pieces, memoryview(b""))
-        yield first
-        if first[: len(MAGIC)] != MAGIC:
+        places = table_places(first, size) if first[: len(MAGIC)] == MAGIC else ()
+        if not places:
+            yield first
             yield from pieces
-        elif size > _IN_MEMORY:
-            with TemporaryFile() as file:
-                file.write(first)
-                for piece in pieces:
-                    file.write(piece)
-                    yield piece
-                self._record = record_of(parse_elf(cast("BinaryIO", file)))
-        else:
-            yield from self._copied(first, pieces, size)
-
-    def _copied(self, first: memoryview, pieces: Iterator[memoryview], size: int) -> Iterator[memoryview]:
-        if len(self._memory) < size:
-            self._memory = bytearray(size)
-        end = len(first)
-        self._memory[:end] = first
-        for piece in pieces:
-            start, end = end, end + len(piece)
-            self._memory[start:end] = piece
+            return
+        kept = _Kept(self._memory, places)
+        start = 0
+        for piece in chain((first,), pieces):
+            kept.take(start, piece)
+            start += len(piece)
             yield piece
-        with memoryview(self._memory) as whole:
-            self._record = record_of(parse_elf(whole[:end]))
+        self._record = record_of(parse_elf(kept.fetch))
 
     def record(self) -> bytes | None:
         """Of the file that has passed: see :func:`record_of`."""
         return self._record
+
+
+class _Kept:
+    """Parts of a file, one behind the other in one piece of memory."""
+
+    def __init__(self, memory: bytearray, places: tuple[tuple[int, int], ...]) -> None:
+        self._memory = memory
+        self._places: list[tuple[int, int, int]] = []
+        room = 0
+        for first, last in places:
+            self._places.append((first, last, room))
+            room += last - first
+        if len(memory) < room:
+            memory.extend(bytes(room - len(memory)))
+
+    def take(self, start: int, piece: memoryview) -> None:
+        """Copy what is wanted of the bytes at an offset."""
+        end = start + len(piece)
+        for first, last, at in self._places:
+            one, other = max(start, first), min(end, last)
+            if one < other:
+                self._memory[at + one - first : at + other - first] = piece[one - start : other - start]
+
+    def fetch(self, offset: int, size: int) -> bytes:
+        """What was copied of the file: see :data:`envsync.elf.Fetch`."""
+        for first, last, at in self._places:
+            if first <= offset < last:
+                start = at + offset - first
+                return bytes(self._memory[start : start + min(size, last - offset)])
+        return b""
 
 
 def record_of(elf: Elf | None) -> bytes | None:
