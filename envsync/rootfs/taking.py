@@ -80,6 +80,8 @@ class Taking:
         if record is not None and self._budget.take_contents(len(record)):
             elves[entry.offset] = record
             cost += _ELF_COST
+        elif record is not None:
+            self._contents.skip(path, "a library, with no room left for what it needs")
         return cost
 
     def _digest(self, path: str, entry: TarEntry, pieces: Iterator[memoryview]) -> int:

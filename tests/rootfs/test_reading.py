@@ -784,6 +784,9 @@ def test_what_elf_files_need_counts_as_contents() -> None:
     room = 2 * len(passed(made()))
     scan_layer(iter([memoryview(layer)]), nothing, found, Budget(contents=room), "layer", native=everything)
     assert len(found.elves) == 2
+    assert [(one.place, one.reason) for one in found.skipped] == [
+        ("/2.so", "a library, with no room left for what it needs")
+    ]
 
 
 def passed(data: bytes) -> bytes:
