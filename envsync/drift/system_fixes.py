@@ -45,6 +45,8 @@ _SEARCH: dict[System, str] = {
     "arch": "pacman -F",
     "homebrew": "brew search",
 }
+_DATA = frozenset({"certificates", "fonts", "java-home", "mime-types", "time-zone-data"})
+"""Kinds of resources, which no package manager knows as names of libraries or commands."""
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]*")
 
 
@@ -68,13 +70,14 @@ def install_needed(
     """Install what has a shared library or a command.
 
     Args:
-        what: a soname, or the name of a command.
+        what: a soname, the name of a command, or a kind of ``Resource``.
         package: what gives it in the image; ``None``: nothing, or not known.
         expected: the image's system.
         host: the system that lacks it.
 
     Returns:
-        A command, or a sentence where no command is known; ``None``: the system's package manager is not known.
+        A command, or a sentence where no command is known; ``None``: the system's package manager is not known, or
+        not its package of the data.
     """
     system = system_of(host)
     if system is None or not SONAME.fullmatch(what):
@@ -86,6 +89,8 @@ def install_needed(
         return f"{_INSTALL[system]} {' '.join(known)}"
     if known is not None:
         return f"Not available for {host.label if host is not None else system}"
+    if what in _DATA:
+        return None
     if capability := _capability(system, what):
         return f"{_INSTALL[system]} {quoted(capability)}"
     return f"Find what has it: {_SEARCH[system]} {what}"

@@ -304,3 +304,13 @@ def test_packages_of_another_system_are_harmless_since_what_is_needed_is_looked_
     (finding,) = (finding for finding in every if finding.kind == "os-not-comparable")
     assert finding.verdict == "harmless"
     assert finding.impact == "What the environment needs of them is looked for one by one."
+
+
+@pytest.mark.parametrize("kind", ["certificates", "fonts", "java-home", "mime-types", "time-zone-data"])
+@pytest.mark.parametrize("system", ["opensuse", "fedora", "alpine", "arch", "macos"])
+def test_data_are_no_command_that_a_package_may_have(system: str, kind: str) -> None:
+    ours = Resource(kind=kind, value="x", package="x-of-debian", needed_by=("a",))  # type: ignore[arg-type]
+    host = OperatingSystem(id=system, libc=DEBIAN.libc if DEBIAN else None)
+    (finding,) = found(ours, replace(ours, value=None, package=None), host=host)
+    fix = finding.fix or ""
+    assert kind not in fix.replace("ca-certificates", ""), fix
