@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import islice
 from pathlib import PurePosixPath
 
 from msgspec import Struct
@@ -78,7 +79,8 @@ class Libraries:
         self._tree = tree
         self._machine = machine
         self._musl = _musl(tree, machine)
-        configured = _configured(tree, PurePosixPath("/etc/ld.so.conf"), _NESTED)
+        first = first[:_FOLDERS]
+        configured = islice(_configured(tree, PurePosixPath("/etc/ld.so.conf"), _NESTED, set()), _FOLDERS)
         own = (
             f"/etc/ld-musl-{machine}.path"
             if self._musl is None
@@ -271,8 +273,11 @@ def _defaults(machine: str) -> Iterator[str]:
     yield from (f"/lib/{triplet}", f"/usr/lib/{triplet}", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 
 
-def _configured(tree: FileTree, path: PurePosixPath, nested: int) -> Iterator[str]:
-    """The folders that an ``ld.so.conf`` names, and those of the files that it includes."""
+def _configured(tree: FileTree, path: PurePosixPath, nested: int, seen: set[PurePosixPath]) -> Iterator[str]:
+    """The folders that an ``ld.so.conf`` names, and those of the files that it includes, each of them once."""
+    if path in seen or len(seen) > _FOLDERS:
+        return
+    seen.add(path)
     for line in _text(tree, path).splitlines():
         words = line.partition("#")[0].split()
         if words[:1] == ["include"]:
@@ -280,7 +285,7 @@ def _configured(tree: FileTree, path: PurePosixPath, nested: int) -> Iterator[st
                 whole = PurePosixPath(path.parent, pattern)
                 for name in tree.list(whole.parent)[:_FOLDERS]:
                     if fnmatchcase(name, whole.name):
-                        yield from _configured(tree, whole.parent / name, nested - 1)
+                        yield from _configured(tree, whole.parent / name, nested - 1, seen)
         elif words and words[0] != "hwcap":
             yield words[0].rstrip("/") or "/"
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envsync.elf import Elf
-from envsync.files import FileReadError, HostTree
+from envsync.files import READ_LIMIT, FileReadError, HostTree
 from envsync.loader import Libraries, is_libc, parse_cache
 from tests.test_elf import made
 
@@ -107,6 +107,24 @@ def test_files_that_include_one_another_come_to_an_end(root: Root) -> None:
     root.put("/etc/ld.so.conf", "include /etc/ld.so.conf\n/opt/lib\n")
     root.put("/opt/lib/libx.so.1")
     assert root.found("libx.so.1") == ["/opt/lib/libx.so.1"]
+
+
+class Counting(HostTree):
+    reads = 0
+
+    def read(self, path: PurePosixPath, *, limit: int = READ_LIMIT) -> bytes:
+        self.reads += 1
+        return super().read(path, limit=limit)
+
+
+def test_files_that_include_one_another_are_read_once(root: Root) -> None:
+    root.put("/etc/ld.so.conf", "include ld.so.conf.d/*.conf\n" * 20)
+    for number in range(12):
+        root.put(f"/etc/ld.so.conf.d/{number}.conf", f"include *.conf\n/opt/{number}\n")
+    tree = Counting(str(root.folder))
+    folders = {str(folder) for folder in Libraries(tree, MACHINE).folders}
+    assert {f"/opt/{number}" for number in range(12)} <= folders
+    assert tree.reads < 20
 
 
 def test_a_library_counts_where_it_is_for_the_machine_and_has_the_versions(root: Root) -> None:
