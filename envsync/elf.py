@@ -30,6 +30,8 @@ _NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
 _VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 _BASE = 1
 """Flag of the version that stands for the file itself."""
+_WEAK = 2
+"""Flag of a version that may be absent: ld.so of glibc then warns at most."""
 
 # Bounds: each is many times what the largest libraries in use have.
 _SEGMENTS = 1_000
@@ -212,8 +214,8 @@ class _Reader:
             inner = place + first
             for _ in range(count):
                 self._count()
-                _, _, _, name, step = self._unpack("IHHII", inner)
-                names.append(self._string(name))
+                _, flags, _, name, step = self._unpack("IHHII", inner)
+                names += [] if flags & _WEAK else [self._string(name)]
                 if not step:
                     break
                 inner += step
