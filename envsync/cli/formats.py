@@ -91,9 +91,9 @@ def write(report: str, output: Path | None) -> None:
     target = Path(os.path.realpath(output))  # what a link leads to is written, not the link
     if target.is_dir():
         raise UsageError(f"--output {output}: a folder (expected a file)")
-    if target.exists() and not target.is_file():  # a device or pipe cannot be replaced
+    if output.exists() and not output.is_file():  # a device or pipe cannot be replaced; /dev/stdout leads to no path
         try:
-            target.write_text(report, encoding="utf-8")
+            output.write_text(report, encoding="utf-8")
         except OSError as error:
             raise WriteError(f"{output}: cannot be written: {error.strerror}") from error
         return

@@ -79,6 +79,13 @@ def test_a_device_or_pipe_is_written_to_and_stays(project: Path, tmp_path: Path)
     assert pipe.is_fifo()
 
 
+@pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout on this machine")
+def test_stdout_may_be_named_by_its_path(project: Path) -> None:
+    result = diff(project, "--json", "--output", "/dev/stdout")
+    assert (result.status, result.err) == (1, "/dev/stdout: 39 findings\n")
+    assert result.out == diff(project, "--json").out
+
+
 def test_baseline(project: Path, tmp_path: Path) -> None:
     known = tmp_path / "known.json"
     diff(project, "--json", "--output", str(known))
