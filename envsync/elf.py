@@ -206,7 +206,7 @@ class _Reader:
     def _versions_needed(self, entries: dict[int, list[int]]) -> dict[str, tuple[str, ...]]:
         if _VERNEED not in entries:
             return {}
-        found: dict[str, tuple[str, ...]] = {}
+        found: dict[str, dict[str, None]] = {}
         place = self._offset(entries[_VERNEED][0])
         for _ in range(min(entries.get(_VERNEEDNUM, [0])[0], _LIBRARIES)):
             _, count, file, first, following = self._unpack("HHIII", place)
@@ -219,12 +219,11 @@ class _Reader:
                 if not step:
                     break
                 inner += step
-            library = self._string(file)
-            found[library] = tuple(dict.fromkeys((*found.get(library, ()), *names)))
+            found.setdefault(self._string(file), {}).update(dict.fromkeys(names))
             if not following:
                 break
             place += following
-        return found
+        return {library: tuple(names) for library, names in found.items()}
 
     def _versions_defined(self, entries: dict[int, list[int]]) -> tuple[str, ...]:
         if _VERDEF not in entries:

@@ -88,6 +88,24 @@ def test_what_a_library_needs(wide: bool, order: str, number: int, machine: str)
     assert parse_elf(io.BytesIO(data)) == expected
 
 
+def test_a_library_that_is_named_again_and_again_has_all_its_versions() -> None:
+    """As often as is allowed; in time that grows with it, and not with its square."""
+    once, last = (struct.pack("<HHIII", 1, 2, 1, 16, following) for following in (48, 0))
+    names = struct.pack("<IHHII", 0, 0, 2, 3, 16) + struct.pack("<IHHII", 0, 0, 2, 5, 0)
+    versions = (once + names) * 1_998 + last + names
+    start = 64 + 2 * 56
+    entries = [(5, start), (10, 7), (0x6FFFFFFE, start + 7), (0x6FFFFFFF, 1_999), (0, 0)]
+    table = b"".join(struct.pack("<QQ", *entry) for entry in entries)
+    place = start + 7 + len(versions)
+    data = b"\x7fELF\x02\x01\x01" + bytes(9)
+    data += struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 0, 64, 0, 0, 64, 56, 2, 0, 0, 0)
+    for kind, offset, size in ((1, 0, place), (2, place, len(table))):
+        data += struct.pack("<IIQQQQQQ", kind, 4, offset, offset, offset, size, size, 1)
+    elf = parse_elf(data + b"\0x\0A\0B\0" + versions + table)
+    assert elf is not None
+    assert elf.version_needed == {"x": ("A", "B")}
+
+
 def test_a_version_that_may_be_absent_is_not_needed() -> None:
     asked, weak = (struct.pack("<IHH", 0, flags, 3) for flags in (0, 2))
     elf = parse_elf(made().replace(asked, weak))
