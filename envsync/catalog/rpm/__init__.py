@@ -82,7 +82,7 @@ def parse_store(
                 found += [package] if package is not None else []
         whole = True
     except StoreError as error:
-        notes.add(Skipped(subject="OS packages", place=place, reason=error.message))
+        notes.left_out(error.message)
     return (tuple(found) if found or whole else None), notes.all()
 
 
@@ -144,8 +144,10 @@ def _read(tree: FileTree, store: FileInfo) -> bytes:
 
 def _blobs(data: bytes) -> Iterator[bytes]:
     room = len(data)
-    for blob in _every(data):
+    for number, blob in enumerate(_every(data)):
         room -= len(blob)
+        if number > 2 * OS_PACKAGES:
+            raise StoreError("a damaged store: more headers than any system has")
         if room < 0:
             raise StoreError("a damaged store: packages longer than itself")
         yield blob

@@ -36,7 +36,7 @@ def blobs(data: bytes) -> Iterator[bytes]:
                 raise StoreError("a damaged store: a key without a package")
             for key, place in zip(items[::2], items[1::2], strict=True):
                 # The package of number 0 is the highest number in use.
-                if any(store.item(*key)):
+                if any(store.key(*key)):
                     yield store.item(*place)
 
 
@@ -62,6 +62,13 @@ class _Store:
         starts = self._unpack(f"{count}H", page, _PAGE_HEAD)
         # They are laid down from the end of the page.
         return [(page, start, end) for start, end in zip(starts, (self.size, *starts), strict=False)]
+
+    def key(self, page: bytes, start: int, end: int) -> bytes:
+        """A number of four bytes, which is never on pages of its own."""
+        kind = page[start] if start < end <= self.size else 0
+        if kind != _KEYDATA:
+            raise StoreError("a damaged store: a key of an unknown kind")
+        return page[start + 1 : end]
 
     def item(self, page: bytes, start: int, end: int) -> bytes:
         kind = page[start] if start < end <= self.size else 0

@@ -25,10 +25,14 @@ def blobs(data: bytes) -> Iterator[bytes]:
     _, version, _, pages = struct.unpack_from("<4s3I", data) if len(data) >= _SLOT else (b"", 1, 0, 0)
     if version or not 1 <= pages <= len(data) // _PAGE:
         raise StoreError("a damaged store: no table of packages")
+    left = len(data)
     for magic, number, block, blocks in struct.iter_unpack("<4s3I", data[2 * _SLOT : pages * _PAGE]):
         if magic != b"Slot":
             raise StoreError("a damaged store: a slot that is none")
         if block:
+            left -= blocks * _BLOCK
+            if left < 0:
+                raise StoreError("a damaged store: packages that lie upon one another")
             yield _blob(data[block * _BLOCK : (block + blocks) * _BLOCK], number, blocks * _BLOCK)
 
 

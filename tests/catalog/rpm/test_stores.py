@@ -3,6 +3,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 from pathlib import Path, PurePosixPath
+from zlib import adler32
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from envsync.catalog import os_packages
 from envsync.catalog.owners import condense, find_owners
+from envsync.catalog.rpm import parse_store
 from envsync.catalog.rpm.sqlite import Database
 from envsync.files import HostTree
 from envsync.image_tree import wanted
@@ -135,6 +137,41 @@ def test_a_damaged_store_is_told(tmp_path: Path, name: str, data: bytes, reason:
     assert [(note.subject, note.place) for note in skipped] == [("OS packages", f"/var/lib/rpm/{name}")]
     assert skipped[0].reason.startswith(reason)
     assert owners(tmp_path, "/usr/bin/demo") == {}
+
+
+def test_keys_that_are_as_long_as_the_store_are_not_put_together(tmp_path: Path) -> None:
+    """Each of a few bytes, and of 8 MB where it is read: pages that lead in a circle."""
+    pages = [bytearray(4096) for _ in range(2048)]
+    pages[0][12:24] = struct.pack("<III", 0x061561, 9, 4096)
+    pages[1][20:22] = struct.pack("<H", 2)
+    pages[1][25] = 13
+    pages[1][26:30] = struct.pack("<2H", 4000, 3900)
+    pages[1][4000:4012] = pages[1][3900:3912] = struct.pack("<B3xII", 3, 2, 8 << 20)
+    pages[2][16:20], pages[2][22:24], pages[2][25] = struct.pack("<I", 2), struct.pack("<H", 4000), 7
+    path = write(tmp_path, "var/lib/rpm/Packages", b"".join(pages))
+    place = f"/{path.relative_to(tmp_path)}"
+    reason = "a damaged store: a key of an unknown kind"
+    assert found(tmp_path) == (None, (Skipped(subject="OS packages", place=place, reason=reason),))
+
+
+def test_packages_that_lie_upon_one_another_are_not_read_again_and_again(tmp_path: Path) -> None:
+    blocks = 60_000
+    blob = struct.pack("<4s3I", b"BlbS", 1, 0, 0) + bytes(blocks * 16 - 28)
+    blob += struct.pack("<2I4s", adler32(blob), 0, b"BlbE")
+    slots = struct.pack("<4s3I", b"Slot", 1, 256, blocks) * 254
+    data = struct.pack("<4s3I", b"RpmP", 0, 0, 1).ljust(32, b"\0") + slots + blob
+    path = write(tmp_path, "var/lib/rpm/Packages.db", data)
+    place = f"/{path.relative_to(tmp_path)}"
+    packages, notes = found(tmp_path)
+    assert packages is None
+    reason = "a damaged store: packages that lie upon one another"
+    assert notes[-1] == Skipped(subject="OS packages", place=place, reason=reason)
+
+
+def test_headers_without_end() -> None:
+    packages, notes = parse_store(b"envsync: rpm headers\n" + bytes(4 * 300_000))
+    assert packages is None
+    assert "a damaged store: more headers than any system has" in {note.reason for note in notes}
 
 
 def test_a_store_of_another_kind_is_told_and_so_is_a_log_that_was_left(tmp_path: Path) -> None:
