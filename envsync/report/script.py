@@ -23,7 +23,7 @@ def render(findings: Sequence[Finding], comparison: Comparison) -> str:
     why nothing in it ends that shell: no ``set -e``, no ``exit``.
     """
     wanted = [finding for finding in findings if finding.fix is not None and finding.verdict != "harmless"]
-    commands = [finding.fix for finding in wanted if finding.fix is not None and not finding.fix[0].isupper()]
+    commands = [finding.fix for finding in wanted if finding.fix is not None and _is_command(finding.fix)]
     system = [command for command in commands if _OF_THE_SYSTEM.match(command)]
     shell = [command for command in commands if _OF_THE_SHELL.match(command)]
     inside = [command for command in commands if command not in system and command not in shell]
@@ -32,10 +32,15 @@ def render(findings: Sequence[Finding], comparison: Comparison) -> str:
     lines += _part("Packages of this system, as root", system)
     lines += _part("The environment", inside)
     lines += _part("Variables of the image", shell)
-    lines += _words(finding for finding in wanted if finding.fix is not None and finding.fix[0].isupper())
+    lines += _words(finding for finding in wanted if finding.fix is not None and not _is_command(finding.fix))
     if not wanted:
         lines += ["", *_comment("Nothing to do: no finding has a command.")]
     return "\n".join(lines) + "\n"
+
+
+def _is_command(fix: str) -> bool:
+    """Whether any shell takes it so: ``$'…'`` has another meaning in those that have not yet learnt it."""
+    return not fix[0].isupper() and "$'" not in fix
 
 
 def _part(title: str, commands: Sequence[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from envsync.drift.comparison import describe_comparison
 from envsync.drift.finding import Finding
+from envsync.drift.fixes import export_variable
 from envsync.report.script import render
 from tests.drift.sides import image, local
 
@@ -66,3 +67,12 @@ def test_a_shell_that_reads_it_goes_on_after_a_failure(tmp_path: Path) -> None:
         ["sh", "-c", '. ./fix.sh; false; echo "$A"'], check=True, cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stdout == "1 2\n"
+
+
+def test_what_shells_take_differently_is_left_to_the_user(tmp_path: Path) -> None:
+    path = tmp_path / "fix.sh"
+    fix = export_variable("LINES_OF_IT", "a\nb")
+    path.write_text(render([finding(fix, subject="LINES_OF_IT")], COMPARISON))
+    typed = ["sh", "-c", '. ./fix.sh; printf %s "$LINES_OF_IT"']
+    assert subprocess.run(typed, cwd=tmp_path, capture_output=True, check=True).stdout in (b"", b"a\nb")
+    assert "LINES_OF_IT=$'a\\nb'" in path.read_text()
