@@ -204,7 +204,8 @@ def _direction(ours: OsPackage, theirs: OsPackage) -> str:
 
 def _upstream(version: str) -> str:
     """Without epoch and revision: https://www.debian.org/doc/debian-policy/ch-controlfields.html#version."""
-    return version.partition(":")[2].rpartition("-")[0] or version.rpartition("-")[0] or version
+    version = version.partition(":")[2] or version
+    return version.rpartition("-")[0] or version
 
 
 _IMPACTS: Mapping[str, str] = {

@@ -187,6 +187,13 @@ def test_a_library_that_is_linked_by_some_and_loaded_by_others_is_told_once() ->
     )
 
 
+def test_an_epoch_is_no_part_of_what_upstream_numbered() -> None:
+    theirs = OsPackage(manager="rpm", name="libgomp", version="14.1-3.fc40", architecture="x86_64", source="gcc")
+    packages = (os_package("libgomp1", "1:12.2"),)
+    (finding,) = found(gomp(), gomp(package="libgomp"), host=FEDORA, packages=packages, here=(theirs,))
+    assert finding.actual == "14.1-3.fc40 (libgomp), newer here"
+
+
 def test_a_command() -> None:
     ours = NeededCommand(name="dot", path=PurePosixPath("/usr/bin/dot"), package="graphviz", needed_by=("pydot",))
     (finding,) = found(ours, replace(ours, path=None, package=None), packages=(), here=())
