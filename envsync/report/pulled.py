@@ -58,7 +58,9 @@ def _contents(snapshot: Snapshot) -> list[str]:
     if snapshot.os_packages is not None:
         lines.append(f"  {_count(len(snapshot.os_packages), 'OS package')} of {system}")
     else:
-        lines.append(f"  {system}; no database of OS packages in it")
+        lines.append(f"  {system}; no database of packages in it that is known")
+    if snapshot.needs is None and isinstance(snapshot.source, ImageSource) and snapshot.source.method == "run":
+        lines.append("    what the environment needs of them is not known: --method read tells it")
     prefixes = [str(one.prefix) for one in snapshot.conda if one is not snapshot.conda_environment]
     if prefixes:
         lines.append(f"  other conda environments in it: {_few(prefixes)}")

@@ -206,13 +206,16 @@ class _Page:
         yield self._title(f"native needs (of {needs.objects} ELF files)")
         # What is wrong in the image already comes first: it is not to be folded away.
         libraries = sorted(needs.libraries, key=lambda one: one.path is not None and not (one.lacking or one.broken))
+        loaded = [one for one in needs.resources if one.kind == "dynamic-library"]
+        data = [one for one in needs.resources if one.kind != "dynamic-library"]
         rows = [
             *((one.soname, _provider(one), [by.name for by in one.needed_by]) for one in libraries),
+            *((one.name or "", one.package or str(one.path or "not found"), list(one.needed_by)) for one in loaded),
             *(
                 (f"command {one.name}", one.package or str(one.path or "not found"), list(one.needed_by))
                 for one in needs.commands
             ),
-            *((one.kind, one.name or one.value or "none", list(one.needed_by)) for one in needs.resources),
+            *((one.kind.replace("-", " "), one.value or "none", list(one.needed_by)) for one in data),
         ]
         shown = self._few(rows)
         names, providers = _column(name for name, _, _ in shown), _column(provider for _, provider, _ in shown)

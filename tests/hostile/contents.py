@@ -345,7 +345,7 @@ SYSTEMS = (
             ),
         ),
         1,
-        said=(r"  \x1b[2J\x9b\u202e; no database of OS packages in it",),
+        said=(r"  \x1b[2J\x9b\u202e; no database of packages in it that is known",),
         skipped=(("/usr/bin/python3.11", "its exact version is not in its files"),),
     ),
     Case(

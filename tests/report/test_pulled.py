@@ -22,6 +22,7 @@ def test_one_screen_on_what_was_learnt() -> None:
         "  Python 3.9.18 at /usr/local/bin/python\n"
         "  2 distributions, 1 of them not from an index\n"
         "  2 OS packages of Debian GNU/Linux 12 (bookworm)\n"
+        "    what the environment needs of them is not known: --method read tells it\n"
         "  also in it: /usr/bin/python3\n"
         "lock written: lockfiles/acme/app/1\n"
         "next: envsync create .venv\n"
@@ -74,7 +75,7 @@ def test_kinds_of_interpreter_and_a_system_without_packages() -> None:
     venv = msgspec.structs.replace(one.python, venv=Venv(home=PurePosixPath("/usr/bin")))
     text = render_pulled(msgspec.structs.replace(one, interpreters=(venv,)), NEW)
     assert "at /usr/local/bin/python (a venv on /usr/bin)\n" in text
-    assert "  unknown OS; no database of OS packages in it\n" in text
+    assert "  unknown OS; no database of packages in it that is known\n" in text
     managed = msgspec.structs.replace(one.python, externally_managed=True)
     assert "(externally managed)" in render_pulled(msgspec.structs.replace(one, interpreters=(managed,)), NEW)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from envsync.model import EnvironmentVariable, ImageConfig, Snapshot
+from envsync.model import EnvironmentVariable, ImageConfig, Needs, Resource, Snapshot
 from envsync.redaction import printable
 from envsync.report.shown import render_shown
 from tests.drift.sides import local, published
@@ -68,3 +68,10 @@ def test_no_text_of_an_image_controls_the_terminal(text: str, width: int) -> Non
     hostile = replace(inventory(), config=ImageConfig(env=(EnvironmentVariable(name=text, value=text),), workdir=text))
     page = render_shown(hostile, lock=text, width=width)
     assert all(printable(line) == line for line in page.split("\n"))
+
+
+def test_a_library_that_is_loaded_by_its_name_is_one_of_the_libraries() -> None:
+    loaded = Resource(kind="dynamic-library", name="libzbar.so.0", package="libzbar0", needed_by=("pyzbar",))
+    zone = Resource(kind="time-zone", value="Etc/UTC")
+    page = render_shown(inventory(needs=Needs(objects=1, resources=(loaded, zone))))
+    assert "\n  libzbar.so.0  libzbar0  needed by pyzbar\n  time zone     Etc/UTC\n" in page
