@@ -13,6 +13,7 @@ from envsync.locate import default_environment, is_environment, is_there, lock_a
 from envsync.lock.store import SNAPSHOT, choose_lock, find_locks
 from envsync.model import Snapshot
 from envsync.pull_options import Progress, PullOptions
+from envsync.redaction import printable
 from envsync.take import take_snapshot
 
 
@@ -56,7 +57,10 @@ def find_subject(
         located = lock_at_hand(text, root)
     if located is not None:
         return Subject(snapshot=located.lock.snapshot, lock=str(located.lock.path))
-    return Subject(snapshot=take_snapshot(parse_meant(text), pull, progress))
+    reference = parse_meant(text)
+    if not any(mark in text for mark in ":/@"):
+        progress.note(f"{printable(text)}: no environment and no lock here, so taken for an image")
+    return Subject(snapshot=take_snapshot(reference, pull, progress))
 
 
 def usual_subject(root: Path, progress: Progress) -> Subject:

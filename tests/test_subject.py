@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -55,3 +56,11 @@ def test_what_is_meant_without_a_name_is_noted(tmp_path: Path) -> None:
     with pytest.raises(LockError, match="3 locks, and none was pulled last") as caught:
         usual_subject(tmp_path, Progress())
     assert caught.value.hint == "Say which:\n  envsync show a:1\n  envsync show a:2\n  envsync show a:3"
+
+
+def test_a_bare_name_that_is_not_here_is_said_to_be_taken_for_an_image(tmp_path: Path) -> None:
+    def stop(said: str) -> NoReturn:
+        raise UsageError(said)  # before anybody is asked for the image
+
+    with pytest.raises(UsageError, match=r"^venv: no environment and no lock here, so taken for an image$"):
+        find_subject("venv", tmp_path, PullOptions(), Progress(note=stop))

@@ -47,12 +47,14 @@ B = Annotated[
 ]
 OnlyOption = Annotated[
     list[Only] | None,
-    typer.Option(help="Compare only this: Python, OS packages, or environment variables. May be repeated."),
+    typer.Option(help="Compare only this: Python, the operating system, or environment variables. May be repeated."),
 ]
 Ignore = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="NAME", help="Leave this distribution, conda or OS package, or variable out. May be repeated."
+        metavar="NAME",
+        help="Leave this out: a distribution, package, variable, library, command, or whatever a finding names. "
+        "May be repeated.",
     ),
 ]
 FormatOption = Annotated[
@@ -62,7 +64,7 @@ FormatOption = Annotated[
         "-f",
         help="text, for people; json (docs/schemas/diff.schema.json); sarif, for code scanning; github, annotations of "
         "a workflow run; markdown, for a comment; html, one page; cyclonedx, what A holds, as a bill of materials; "
-        "script, see --fix."
+        "script, what to type, see --fix."
         "  [default: text]",
     ),
 ]
@@ -95,12 +97,12 @@ def diff(
     form: FormatOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     fix: Annotated[
-        bool, typer.Option("--fix", help="Print what to type, as a script for a shell; nothing of it is run.")
+        bool, typer.Option("--fix", help="Print what to type, as a script for a shell (--format script); run nothing.")
     ] = False,
     side: SideOption = None,
     output: OutputOption = None,
     baseline: BaselineOption = None,
-    every: Annotated[bool, typer.Option("--all", help="Do not fold long lists.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Do not fold long lists; list what is harmless, too.")] = False,
     platform: PlatformOption = None,
     interpreter: InterpreterOption = None,
     lockfiles: Lockfiles = None,
@@ -168,7 +170,8 @@ def _read_baseline(file: Path) -> Baseline:
     try:
         return parse_baseline(file.read_bytes(), str(file))
     except OSError as error:
-        raise UsageError(f"--baseline {file}: cannot be read: {error.strerror}") from error
+        hint = f"Accept what there is now: envsync diff --format json --output {file}"
+        raise UsageError(f"--baseline {file}: cannot be read: {error.strerror}", hint=hint) from error
 
 
 def _without_accepted(found: Difference, known: Baseline, scopes: frozenset[Scope]) -> Difference:

@@ -28,7 +28,7 @@ Why = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Say which distributions need this distribution, OS package, shared library or command, which layer "
+        help="Say which distributions need this distribution, package, library, command or data, which layer "
         "brought it, and where it is from.",
     ),
 ]

@@ -111,6 +111,7 @@ def test_baseline(project: Path, tmp_path: Path) -> None:
         (("--output", "none/x"), "none/x: cannot be written: No such file or directory\n"),
         (("--output", "locks/one/snapshot.json/x"), "snapshot.json/x: cannot be written: Not a directory\n"),
         (("--baseline", "none"), "error: --baseline none: cannot be read: No such file or directory\n"),
+        (("--baseline", "none"), "\n  Accept what there is now: envsync diff --format json --output none\n"),
         (("--baseline", "locks"), "Invalid value for '--baseline': File 'locks' is a directory."),
         (("--baseline", "locks/one/constraints.txt"), "constraints.txt: no report of envsync diff --format json: "),
     ],
