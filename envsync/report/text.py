@@ -51,8 +51,8 @@ TITLES: dict[Kind, tuple[str, str]] = {
     "library-version": ("shared library of another version", "shared libraries of other versions"),
     "command-missing": ("missing command", "missing commands"),
     "command-version": ("command of another version", "commands of other versions"),
-    "resource-missing": ("missing data of the system", "missing data of the system"),
-    "resource-version": ("other data of the system", "other data of the system"),
+    "resource-missing": ("missing piece of system data", "missing pieces of system data"),
+    "resource-version": ("piece of system data that differs", "pieces of system data that differ"),
     "os-architecture": ("another CPU architecture", ""),
     "os-release": ("another operating system", ""),
     "os-package-missing": ("missing OS package", "missing OS packages"),
@@ -62,7 +62,7 @@ TITLES: dict[Kind, tuple[str, str]] = {
     "os-not-comparable": ("OS packages cannot be compared", ""),
 }
 _MEANINGS: dict[Kind, str] = {
-    "library-missing": "What is linked with them cannot be imported; what loads them by name fails then.",
+    "library-missing": "What is linked with them cannot be imported; code that loads them fails.",
     "library-symbols": "What needs them cannot be imported: it was built for newer ones.",
     "library-version": "What needs them may behave otherwise.",
     "command-missing": "What runs them fails.",
