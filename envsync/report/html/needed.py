@@ -59,20 +59,14 @@ class _Told:
             group, _, what = finding.kind.partition("-")
             if group in ("library", "command", "resource"):
                 self.positions.setdefault((group, finding.subject), position)
-                self.positions.setdefault((group, _asked_by(finding.subject, finding.needed_by)), position)
-                if what == "version" and finding.package is not None:
+                if what == "version" and finding.package is not None and group != "resource":
                     self.positions.setdefault((group, f"package {finding.package}"), position)
+            elif (finding.kind, finding.subject) == ("environment-variable", "TZ"):
+                self.positions.setdefault(("resource", "time zone"), position)  # which is not told by itself then
 
-    def of(self, group: Group, name: str, package: str | None, needed_by: tuple[str, ...]) -> int | None:
-        for key in (_asked_by(name, needed_by), name, f"package {package}"):
-            if (position := self.positions.get((group, key))) is not None:
-                return position
-        return None
-
-
-def _asked_by(name: str, needed_by: tuple[str, ...]) -> str:
-    """A library may be named as needed by some, and be loaded by its name by others."""
-    return "\0".join((name, *needed_by))
+    def of(self, group: Group, name: str, package: str | None) -> int | None:
+        direct = self.positions.get((group, name))
+        return self.positions.get((group, f"package {package}")) if direct is None else direct
 
 
 def _needs(told: _Told, expected: Needs, actual: Needs | None) -> Iterator[Need]:
@@ -103,7 +97,7 @@ def _need(
     lacking: tuple[str, ...] = (),
     needed_by: tuple[str, ...],
 ) -> Need:
-    position = told.of(group, name, wanted.package, needed_by)
+    position = told.of(group, name, wanted.package)
     finding = told.findings[position] if position is not None else None
     there = None
     if here is not None:

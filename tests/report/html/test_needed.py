@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from envsync.drift.finding import Finding
-from envsync.model import NeededBy, NeededLibrary, Needs
+from envsync.model import NeededBy, NeededLibrary, Needs, Resource
 from envsync.report.html.needed import needed
 from tests.report.html import sides
 
@@ -53,3 +55,16 @@ def test_a_package_of_another_version_is_told_of_each_of_its_libraries() -> None
     )
     found = (sides.finding("library-version", "p", "1", "2", package="p"),)
     assert [(need.state, need.finding) for need in needed(found, needs, needs)] == [("may-differ", 0)] * 2
+
+
+def test_data_of_one_package_is_not_told_of_other_data_of_it() -> None:
+    zone = Resource(kind="time-zone", value="Asia/Tokyo", package="tzdata")
+    data = Resource(kind="time-zone-data", value="2024a", package="tzdata")
+    here = Needs(objects=0, resources=(replace(zone, value="Etc/UTC"), replace(data, value="2025b")))
+    other = sides.finding("resource-version", "time zone data", "2024a", "2025b", package="tzdata", verdict="harmless")
+    variable = sides.finding("environment-variable", "TZ", "Asia/Tokyo")
+    found = needed((variable, other), Needs(objects=0, resources=(zone, data)), here)
+    assert [(need.name, need.state, need.finding) for need in found] == [
+        ("time zone", "may-differ", 0),
+        ("time zone data", "harmless", 1),
+    ]
