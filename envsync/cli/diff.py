@@ -120,7 +120,7 @@ def diff(
     from envsync.names import normalized
     from envsync.pull_options import Progress as PullProgress
     from envsync.redaction import printable
-    from envsync.report.text import figures
+    from envsync.report.text import summary
 
     wanted = _format(form, side, short={"--json": as_json, "--fix": fix})
     known = _read_baseline(baseline) if baseline is not None else None
@@ -143,7 +143,7 @@ def diff(
         found = _without_accepted(found, known, options.scopes)
     write(rendered(found, wanted, every=every, side=side or "A", is_stdout=is_stdout(output)), output)
     if not is_stdout(output):
-        console.say(f"{printable(str(output))}: {', '.join(figures(found.findings)) or 'no drift'}")
+        console.say(f"{printable(str(output))}: {summary(found.findings, found.comparison)}")
     return 1 if is_drift(found.findings) else 0
 
 

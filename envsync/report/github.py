@@ -15,7 +15,7 @@ from envsync.exact.fidelity import Fidelity
 from envsync.model import Snapshot
 from envsync.redaction import printable
 from envsync.report.places import Places
-from envsync.report.text import TITLES, figures
+from envsync.report.text import TITLES, summary
 
 SHOWN = 10
 """Of each level, GitHub shows so many of a step, and drops the others without a word."""
@@ -82,14 +82,9 @@ def escaped_property(text: str) -> str:
     return escaped(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def nothing_found(comparison: Comparison) -> str:
-    """What is said where there are no findings, or none that the baseline has not."""
-    return "no drift" if comparison.accepted is None else "nothing new"
-
-
 def _figures(findings: Sequence[Finding], comparison: Comparison, fidelity: Fidelity | None) -> Iterator[str]:
     """Numbers alone: no text of an image, which could hold a command of the runner's older syntax."""
-    yield ", ".join(figures(findings)) or nothing_found(comparison)
+    yield summary(findings, comparison)
     if harmless := sum(finding.verdict == "harmless" for finding in findings):
         yield f"{harmless} harmless, not annotated"
     if fidelity is not None:

@@ -15,8 +15,7 @@ from envsync.drift.finding import Finding, Kind, Severity
 from envsync.drift.fixes import merged
 from envsync.exact.fidelity import Fidelity
 from envsync.redaction import printable
-from envsync.report.github import nothing_found
-from envsync.report.text import TITLES, figures
+from envsync.report.text import TITLES, summary
 
 LIMIT = 60_000
 """Characters; GitHub refuses a comment of more than 65,536."""
@@ -84,7 +83,7 @@ def _size(lines: Sequence[str]) -> int:
 
 
 def _figures(findings: Sequence[Finding], comparison: Comparison) -> str:
-    told = ", ".join(figures(findings)) or nothing_found(comparison)
+    told = summary(findings, comparison)
     counted = (("conda packages", comparison.conda), ("distributions", comparison.distributions))
     same = [f"{c.identical} of {c.compared} {what} identical" for what, c in counted if c is not None and c.compared]
     return ", ".join([told, *same])

@@ -122,10 +122,20 @@ def figures(findings: Sequence[Finding]) -> list[str]:
     return [f"{number} {severity}{'' if number == 1 else 's'}" for severity, number in numbers.items() if number]
 
 
+def summary(findings: Sequence[Finding], comparison: Comparison) -> str:
+    """``2 errors, 1 note``; or that there is nothing."""
+    return ", ".join(figures(findings)) or nothing_found(comparison)
+
+
+def nothing_found(comparison: Comparison) -> str:
+    """What is said where there are no findings, or none that the baseline has not."""
+    return "no drift" if comparison.accepted is None else "nothing new"
+
+
 def _no_drift(comparison: Comparison, width: int) -> Iterator[str]:
-    counts = _identical(comparison)
-    told = f"no drift: {counts} (Python {comparison.actual.python})"
-    yield from _wrapped(told if counts else "no drift", width, "", "  ")
+    counts, nothing = _identical(comparison), nothing_found(comparison)
+    told = f"{nothing}: {counts} (Python {comparison.actual.python})"
+    yield from _wrapped(told if counts else nothing, width, "", "  ")
 
 
 def _harmless(count: int, width: int, fold: bool) -> list[str]:

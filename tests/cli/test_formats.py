@@ -91,6 +91,7 @@ def test_baseline(project: Path, tmp_path: Path) -> None:
     diff(project, "--json", "--output", str(known))
     result = diff(project, "--baseline", str(known))
     assert result.status == 0
+    assert result.out.startswith("nothing new: ")
     assert result.out.endswith(f"\n39 findings accepted by {known}\n")
     document = json.loads(diff(project, "--baseline", str(known), "--json").out)
     assert (document["accepted"], document["drift"], document["findings"]) == (39, False, [])
