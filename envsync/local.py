@@ -104,8 +104,14 @@ def _with_conda(
 def _executable(env: Path) -> PurePosixPath:
     folder = Path(os.path.abspath(env)) / "bin"  # noqa: PTH100 - resolve() would leave the venv by its links
     for name in _NAMES:
-        if (folder / name).exists():
-            return PurePosixPath(folder / name)
+        try:
+            if (folder / name).exists():
+                return PurePosixPath(folder / name)
+        except PermissionError as error:
+            raise NoPythonError(
+                f"{folder / name}: cannot be read, or what it leads to: {error.strerror} (expected an interpreter)",
+                hint="Run it as the user whose environment it is.",
+            ) from error
     for name in _NAMES:
         if (folder / name).is_symlink():
             raise NoPythonError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path, PurePosixPath
@@ -104,6 +105,23 @@ def test_no_environment(tmp_path: Path) -> None:
     assert caught.value.hint == f"Make one: envsync create {tmp_path}"
     with pytest.raises(NoPythonError, match="gone: no such folder"):
         describe(tmp_path / "gone")
+
+
+def test_an_environment_of_somebody_else(tmp_path: Path) -> None:
+    """What another user has in a home that nobody else may enter."""
+    (tmp_path / "home").mkdir(mode=0)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to("../home/python3")
+    user = os.geteuid()
+    if user == 0:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(NoPythonError) as caught:
+            describe(tmp_path)
+    finally:
+        os.seteuid(user)
+    problem = "cannot be read, or what it leads to: Permission denied (expected an interpreter)"
+    assert caught.value.message == f"{tmp_path}/bin/python: {problem}"
 
 
 def test_an_environment_whose_base_is_gone(tmp_path: Path) -> None:
