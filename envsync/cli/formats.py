@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
@@ -89,15 +90,24 @@ def write(report: str, output: Path | None) -> None:
         return
     assert output is not None  # noqa: S101 - that would be stdout
     target = Path(os.path.realpath(output))  # what a link leads to is written, not the link
-    if target.is_dir():
+    mode = _mode(output)
+    if stat.S_ISDIR(mode):
         raise UsageError(f"--output {output}: a folder (expected a file)")
-    if output.exists() and not output.is_file():  # a device or pipe cannot be replaced; /dev/stdout leads to no path
+    if not stat.S_ISREG(mode):  # a device or pipe cannot be replaced; /dev/stdout leads to no path
         try:
             output.write_text(report, encoding="utf-8")
         except OSError as error:
             raise WriteError(f"{output}: cannot be written: {error.strerror}") from error
         return
     write_file(target, report.encode())
+
+
+def _mode(path: Path) -> int:
+    """Of what a path leads to; that of a file where nothing is, or can be seen: writing it says why not."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return stat.S_IFREG
 
 
 def is_stdout(output: Path | None) -> bool:

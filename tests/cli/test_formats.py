@@ -9,8 +9,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 from msgspec.structs import replace
 
-from envsync.cli.formats import in_repository
+from envsync.cli.formats import in_repository, write
 from envsync.lock.store import write_lock
+from envsync.writing import WriteError
 from tests.drift.sides import other_image, with_python
 from tests.end_to_end.program import Result, envsync
 from tests.factory import snapshot
@@ -84,6 +85,17 @@ def test_stdout_may_be_named_by_its_path(project: Path) -> None:
     result = diff(project, "--json", "--output", "/dev/stdout")
     assert (result.status, result.err) == (1, "/dev/stdout: 39 findings\n")
     assert result.out == diff(project, "--json").out
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="becomes another user, as root")
+def test_a_folder_that_nobody_else_may_enter(tmp_path: Path) -> None:
+    (tmp_path / "locked").mkdir(mode=0)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(WriteError, match=r"locked/x: cannot be written: Permission denied$"):
+            write("", tmp_path / "locked/x")
+    finally:
+        os.seteuid(0)
 
 
 def test_baseline(project: Path, tmp_path: Path) -> None:
