@@ -321,3 +321,14 @@ def test_data_are_no_command_that_a_package_may_have(system: str, kind: str) -> 
     (finding,) = found(ours, replace(ours, value=None, package=None), host=host)
     fix = finding.fix or ""
     assert kind not in fix.replace("ca-certificates", ""), fix
+
+
+def test_paths_that_are_no_text_can_be_told() -> None:
+    """What a folder of LD_LIBRARY_PATH may be called."""
+    odd = PurePosixPath("/opt/\udcff\x1b/libgomp.so.1")
+    here = gomp("a", versions=("GOMP_9",), path=odd, package=None, lacking=("GOMP_9",))
+    (finding,) = found(gomp("a", versions=("GOMP_9",)), here, packages=(), here=())
+    assert finding.actual == "/opt/\\udcff\\x1b/libgomp.so.1 without"
+    ours = gomp("a", path=odd, package=None)
+    (finding,) = found(ours, gomp("a", path=None, package=None), packages=(), here=())
+    assert finding.expected == "/opt/\\udcff\\x1b/libgomp.so.1"
