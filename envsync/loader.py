@@ -44,7 +44,9 @@ _PLACE = 40
 _CACHE_MAGIC = b"glibc-ld.so.cache1.1"
 _CACHE_HEADER = 48
 _CACHE_BYTES = 4 * 1024 * 1024
-_LONGEST = 4096
+_ENTRIES = 50_000
+"""Of a cache. A full desktop of two architectures has some thousand."""
+_LONGEST = 1024
 
 
 def is_libc(soname: str) -> bool:
@@ -242,11 +244,11 @@ def parse_cache(data: bytes) -> dict[str, tuple[str, ...]]:
     (count,) = struct.unpack_from(order + "I", data, start + len(_CACHE_MAGIC))
     entry = struct.Struct(order + "iIIIQ")
     first = start + _CACHE_HEADER
-    end = min(first + count * entry.size, first + (len(data) - first) // entry.size * entry.size)
+    end = first + min(count, _ENTRIES, (len(data) - first) // entry.size) * entry.size
     found: dict[str, list[str]] = {}
     for _, key, value, _, hwcap in entry.iter_unpack(data[first:end]):
         name, path = (_cached(data, start + offset) for offset in (key, value))
-        if not hwcap and path.startswith("/"):
+        if not hwcap and path.startswith("/") and SONAME.fullmatch(name):
             found.setdefault(name, []).append(path)
     return {name: tuple(paths[:_FOLDERS]) for name, paths in found.items()}
 

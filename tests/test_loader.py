@@ -341,6 +341,18 @@ def test_a_cache_counts_instead_of_the_folders_that_it_was_made_of(root: Root) -
     assert not root.has("libgone.so.1")
 
 
+def test_a_cache_cannot_name_one_text_a_hundred_thousand_times() -> None:
+    """Entries may share their texts, each from another letter on."""
+    count, letters = 60_000, b"/" * 3_000 + b"\0"
+    start = 48 + 24 * count
+    entries = (struct.pack("<iIIIQ", 0, start + 2_900 + n % 100, start + n % 3_000, 0, 0) for n in range(count))
+    data = b"glibc-ld.so.cache1.1" + struct.pack("<II", count, len(letters)) + bytes(20) + b"".join(entries) + letters
+    assert parse_cache(data) == {}
+    found = parse_cache(data.replace(b"/" * 100 + b"\0", b"a" * 100 + b"\0"))
+    assert len(found) == 100
+    assert max(len(path) for paths in found.values() for path in paths) <= 1024
+
+
 def test_musl_has_folders_of_its_own_and_answers_for_glibc(root: Root) -> None:
     root.put("/lib/ld-musl-x86_64.so.1", made())
     root.put("/usr/local/lib/libx.so.1", made())
