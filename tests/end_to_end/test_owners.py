@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from envsync.catalog.owners import find_owners
-from envsync.gather import condenser, wanted
 from envsync.image.archive import open_archive
+from envsync.image_tree import read_tree
 from envsync.reference import ArchiveFile
-from envsync.rootfs import read_rootfs
 
 pytestmark = pytest.mark.engine
 
@@ -27,7 +26,7 @@ def test_reading_an_image_and_dpkg_in_it_say_the_same(debian_python_image: str, 
     archive = tmp_path / "image.tar"
     subprocess.run(["docker", "save", "--output", archive, debian_python_image], check=True)
     with closing(open_archive(ArchiveFile(format="docker-archive", path=archive), None)) as image:
-        tree = read_rootfs(image, wanted(), condense=condenser())
+        tree = read_tree(image, None, None)
         infos = map(tree.stat, tree.search(r".*\.so(?:\..*)?|[^.]+"))
         found = {info.path for info in infos if info and info.kind == "file"}
         files = sorted(path for path in found if _PLACES.match(str(path)))
