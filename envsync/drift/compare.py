@@ -55,7 +55,13 @@ def compare(
     if "os" in scopes:
         findings += compare_systems(expected, actual, rebuilt=rebuilt)
     told = _without_what_variables_say(findings)
-    return ranked(finding for finding in told if normalized(finding.subject) not in ignore)
+    return ranked(finding for finding in told if not _is_ignored(finding, ignore))
+
+
+def _is_ignored(finding: Finding, ignore: frozenset[NormalizedName]) -> bool:
+    """By its subject, or because nothing else needs that."""
+    names = frozenset(map(normalized, finding.needed_by))
+    return normalized(finding.subject) in ignore or (bool(names) and names <= ignore)
 
 
 def _without_what_variables_say(findings: Sequence[Finding]) -> Iterator[Finding]:

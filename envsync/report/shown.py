@@ -12,6 +12,7 @@ from envsync.model import (
     ImageSource,
     Interpreter,
     ListSource,
+    LocalSource,
     NeededLibrary,
     OperatingSystem,
     OsPackage,
@@ -202,6 +203,9 @@ class _Page:
             if isinstance(source, ImageSource):
                 yield self._title("native needs (not known)")
                 yield from self._wrapped(self._again())
+            elif isinstance(source, LocalSource):
+                yield self._title("native needs (not looked at)")
+                yield from self._wrapped("the lock it was made from has them: envsync show LOCK; envsync diff compares")
             return
         yield self._title(f"native needs (of {needs.objects} ELF files)")
         # What is wrong in the image already comes first: it is not to be folded away.

@@ -14,7 +14,7 @@ from envsync.rootfs.digests import FileDigests
 from envsync.rootfs.names import LayerNames, PackedNames
 from envsync.rootfs.scan import LayerContents
 
-SCANNER = f"6-{sys.byteorder}"
+SCANNER = f"7-{sys.byteorder}"
 """To be raised with every change of what a scan finds, or of this encoding. Arrays are in the machine's byte order."""
 
 

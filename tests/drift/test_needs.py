@@ -332,3 +332,17 @@ def test_paths_that_are_no_text_can_be_told() -> None:
     ours = gomp("a", path=odd, package=None)
     (finding,) = found(ours, gomp("a", path=None, package=None), packages=(), here=())
     assert finding.expected == "/opt/\\udcff\\x1b/libgomp.so.1"
+
+
+def test_what_only_ignored_distributions_need_is_ignored() -> None:
+    def subjects(*ignored: str) -> list[str]:
+        expected = image(needs=needs(gomp("lightgbm", "Scikit_Learn")), os_packages=())
+        actual = local(needs=needs(gomp("lightgbm", "Scikit_Learn", path=None, package=None)), os_packages=())
+        every = compare(
+            expected, actual, scopes=frozenset({"os"}), ignore=frozenset(normalized(name) for name in ignored)
+        )
+        return [finding.subject for finding in every]
+
+    assert subjects("lightgbm") == ["libgomp.so.1"]
+    assert subjects("lightgbm", "scikit-learn") == []
+    assert subjects("libgomp.so.1") == []
