@@ -32,7 +32,7 @@ GOLDEN = Path(__file__).parent / "golden"
 def test_whole_pages(name: str, shown: Snapshot, fold: bool) -> None:
     path = GOLDEN / f"{name}.txt"
     page = render_shown(shown, lock="lockfiles/acme/app/1", fold=fold)
-    if os.environ.get("GOLDEN"):
+    if os.environ.get("ENVSYNC_UPDATE_GOLDEN"):
         path.write_text(page, encoding="utf-8")
     assert page == path.read_text(encoding="utf-8")
     assert max(map(len, page.splitlines())) <= 80
