@@ -245,7 +245,7 @@ def without_layers(snapshot: Snapshot) -> Snapshot:
         )
         for environment in snapshot.conda
     )
-    return msgspec.structs.replace(snapshot, interpreters=interpreters, conda=conda)
+    return msgspec.structs.replace(snapshot, interpreters=interpreters, conda=conda, needs=None)
 
 
 def read_lock(path: Path) -> Lock:

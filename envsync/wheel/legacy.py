@@ -25,6 +25,7 @@ LEFT_OUT = frozenset(
 """Files of an ``.egg-info`` that no ``.dist-info`` has."""
 
 _VERSION = re.compile(rb"(?im)^Metadata-Version:[ \t]*(?:([0-9]{1,3})\.([0-9]{1,3}))?[^\r\n]*(?:\r?\n|\Z)(?![ \t])")
+_BLANK = re.compile(rb"^\r?$", re.MULTILINE)
 _CONTINUED = re.compile(rb"\A(?:[ \t][^\n]*\n?)+")
 """Lines that go on with a header that there is none of."""
 _SECTION = re.compile(r"\[([^\]:]+)(?::[^\]]*)?\]")
@@ -52,7 +53,9 @@ def metadata_of(pkg_info: bytes, requires: bytes, distribution: Distribution) ->
         lines += [f"Provides-Extra: {extra}" for extra in extras]
         lines += [f"Requires-Dist: {requirement}" for requirement in required]
         needed = (2, 1) if extras else (1, 2) if required else needed
-    found = _VERSION.search(pkg_info) if "metadata-version" in fields else None
+    end = _BLANK.search(pkg_info)
+    headers = end.start() if end else len(pkg_info)
+    found = _VERSION.search(pkg_info, 0, headers) if "metadata-version" in fields else None
     place = found.end() if found else 0
     before, rest = pkg_info[:place], pkg_info[place:] if found else _CONTINUED.sub(b"", pkg_info)
     if found is None:

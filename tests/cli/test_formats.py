@@ -83,7 +83,7 @@ def test_a_device_or_pipe_is_written_to_and_stays(project: Path, tmp_path: Path)
 @pytest.mark.skipif(not Path("/dev/stdout").exists(), reason="no /dev/stdout on this machine")
 def test_stdout_may_be_named_by_its_path(project: Path) -> None:
     result = diff(project, "--json", "--output", "/dev/stdout")
-    assert (result.status, result.err) == (1, "/dev/stdout: 39 findings\n")
+    assert (result.status, result.err) == (1, "/dev/stdout: 2 errors, 36 warnings, 1 note\n")
     assert result.out == diff(project, "--json").out
 
 

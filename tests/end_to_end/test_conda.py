@@ -73,4 +73,4 @@ def test_files_for_conda(lock: Path) -> None:
 
 def test_a_lock_is_read_back_equal(lock: Path) -> None:
     found = read_lock(lock).snapshot
-    assert msgspec.to_builtins(found.schema) == 3
+    assert msgspec.to_builtins(found.schema) == 4

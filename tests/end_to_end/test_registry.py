@@ -91,7 +91,10 @@ def facts(files: dict[str, bytes]) -> Any:
 
 
 def without_layers(document: Any) -> Any:
-    """Without layers and digests of files, which only reading tells."""
+    """Without layers, digests of files and what those need, which only reading tells."""
+    document.pop("needs", None)
+    for key in ("layer_sizes", "layer_commands"):
+        document["source"].pop(key, None)
     for interpreter in document["interpreters"]:
         interpreter.pop("standard_library", None)
         for distribution in interpreter.get("distributions", ()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.metadata import Metadata
 
@@ -70,6 +70,7 @@ _LINES = st.lists(
 )
 
 
+@example(["Metadata-Version: 1.1", " folded", "", "Metadata-Version: 1.1"], [], "\n")
 @given(_LINES, _LINES, st.sampled_from(["\n", "\r\n"]))
 def test_any_lines_become_metadata_that_has_what_is_needed(info: list[str], requires: list[str], end: str) -> None:
     data = metadata_of(end.join(info).encode(), end.join(requires).encode(), SIX)
