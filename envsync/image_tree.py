@@ -8,7 +8,18 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from envsync.catalog import conda, distributions, interpreters, libc, native, os_packages, os_release, owners, resources
+from envsync.catalog import (
+    conda,
+    distributions,
+    elf_owners,
+    interpreters,
+    libc,
+    native,
+    os_packages,
+    os_release,
+    owners,
+    resources,
+)
 
 if TYPE_CHECKING:
     from envsync.cache import Cache
@@ -86,7 +97,18 @@ _OF_THE_SYSTEM = (
 @cache
 def wanted() -> Wanted:
     """What all catalogs together read."""
-    catalogs = (conda, distributions, interpreters, libc, native, os_packages, os_release, owners, resources)
+    catalogs = (
+        conda,
+        distributions,
+        interpreters,
+        libc,
+        native,
+        elf_owners,
+        os_packages,
+        os_release,
+        owners,
+        resources,
+    )
     return Wanted(dict.fromkeys(pattern for catalog in catalogs for pattern in catalog.PATTERNS))
 
 

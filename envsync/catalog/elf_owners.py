@@ -13,6 +13,9 @@ from envsync.names import normalized
 from envsync.record import RecordError, parse_record
 from envsync.redaction import printable
 
+PATTERNS: tuple[str, ...] = (r".*(?:\.egg-info|/EGG-INFO)/(?:installed-files|top_level)\.txt",)
+"""For :func:`re.fullmatch` on absolute paths: what tells which files are a distribution's that has no RECORD."""
+
 _LONGEST = 200
 _SITES = frozenset({"site-packages", "dist-packages"})
 
@@ -50,16 +53,19 @@ class Owners:
         if distribution.metadata is None or distribution.location is None:
             return
         name, info = distribution.name, distribution.metadata
-        listed = [*self._recorded(info), *self._installed(info)]
+        record, installed = (self._text(info / file, RECORD_LIMIT) for file in ("RECORD", "installed-files.txt"))
+        listed = [*self._recorded(info, record), *self._installed(info, installed)]
         for path in listed:
             self._files.setdefault(path, name)
         found = self._tree.stat(distribution.location)
         if not listed and found is not None:
-            for top in (name, *self._text(info / "top_level.txt").split()):
+            # Of an image it is not kept, and reading it would receive its layer once more.
+            more = "" if record or installed else self._text(info / "top_level.txt")
+            for top in (name, *more.split()):
                 self._tops.setdefault(f"{found.path}/{normalized(top)}", name)
 
-    def _recorded(self, info: PurePosixPath) -> Iterator[str]:
-        lines = self._text(info / "RECORD", RECORD_LIMIT).splitlines()
+    def _recorded(self, info: PurePosixPath, record: str) -> Iterator[str]:
+        lines = record.splitlines()
         try:
             entries = parse_record("\n".join(line for line in lines if ".so" in line))
         except RecordError:
@@ -67,8 +73,8 @@ class Owners:
         for entry in entries:
             yield self._absolute(info.parent, entry.path)
 
-    def _installed(self, info: PurePosixPath) -> Iterator[str]:
-        for line in self._text(info / "installed-files.txt", RECORD_LIMIT).splitlines():
+    def _installed(self, info: PurePosixPath, files: str) -> Iterator[str]:
+        for line in files.splitlines():
             if ".so" in line:
                 yield self._absolute(info, line)
 
