@@ -1,7 +1,4 @@
-"""What is known of sdists that do not say what they need to be built: ``known_builds.toml``.
-
-TOML: https://toml.io/en/v1.0.0.
-"""
+"""What is known of sdists that do not say what they need to be built: ``known_builds.toml``."""
 
 from __future__ import annotations
 
@@ -9,11 +6,11 @@ import re
 from functools import cache
 from importlib.resources import files
 
-import msgspec
 from msgspec import Struct
 
 from envsync.errors import BuildError
 from envsync.names import NAME, normalized
+from envsync.sourced import are_specifiers, decode_table, specifies
 
 _REQUIREMENT = re.compile(r"(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(?P<versions>[<>=!~0-9a-z.,*]*)")
 
@@ -32,15 +29,7 @@ class KnownBuild(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def fits(self, name: str, version: str) -> bool:
         """Whether it speaks of this release."""
-        from packaging.specifiers import SpecifierSet
-        from packaging.version import InvalidVersion, Version
-
-        if normalized(name) != normalized(self.name):
-            return False
-        try:
-            return SpecifierSet(self.versions).contains(Version(version), prereleases=True)
-        except (InvalidVersion, ValueError):
-            return False
+        return normalized(name) == normalized(self.name) and specifies(self.versions, version)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,10 +42,7 @@ def parse_known_builds(data: bytes) -> tuple[KnownBuild, ...]:
     Raises:
         BuildError: says what of it is wrong.
     """
-    try:
-        found = msgspec.toml.decode(data, type=_File).build
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: tomllib's, and of what is no text
-        raise BuildError(f"known_builds.toml: {error}") from error
+    found = decode_table(data, _File, "known_builds.toml", BuildError).build
     for number, one in enumerate(found):
         if problem := _problem(one):
             raise BuildError(f"known_builds.toml: build[{number}].{problem}")
@@ -76,23 +62,15 @@ def requirement_name(requirement: str) -> str | None:
 
 
 def _problem(one: KnownBuild) -> str | None:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
     if not NAME.fullmatch(one.name):
         return f"name: {one.name!r} is no name of a distribution"
-    try:
-        SpecifierSet(one.versions)
-    except InvalidSpecifier:
+    if not are_specifiers(one.versions):
         return f"versions: {one.versions!r} is no version specifier"
     if not one.requires:
         return "requires: is empty"
     for requirement in one.requires:
         match = _REQUIREMENT.fullmatch(requirement)
-        try:
-            if match is None:
-                raise InvalidSpecifier
-            SpecifierSet(match["versions"])
-        except InvalidSpecifier:
+        if match is None or not are_specifiers(match["versions"]):
             return f"requires: {requirement!r} is no requirement (expected a name, or a name and versions)"
     if not one.why:
         return "why: is empty"

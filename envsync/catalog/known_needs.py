@@ -1,7 +1,4 @@
-"""What distributions need of the system that no ELF file says, as far as known: ``needs_of_distributions.toml``.
-
-TOML: https://toml.io/en/v1.0.0.
-"""
+"""What distributions need of the system that no ELF file says, as far as known: ``needs_of_distributions.toml``."""
 
 from __future__ import annotations
 
@@ -14,7 +11,6 @@ from itertools import chain
 from pathlib import PurePosixPath
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from envsync.errors import EnvsyncError
@@ -22,6 +18,7 @@ from envsync.files import FileTree
 from envsync.loader import SONAME
 from envsync.model import Distribution
 from envsync.names import NAME, normalized
+from envsync.sourced import SOURCE, are_specifiers, decode_table, specifies
 
 Data = Literal["certificates", "fonts", "java-home", "mime-types", "time-zone-data"]
 Choice = str | tuple[str, ...]
@@ -29,7 +26,6 @@ Choice = str | tuple[str, ...]
 
 _COMMAND = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 _BUNDLED = re.compile(r"(?:[A-Za-z0-9_.-]+/)+[A-Za-z0-9_.-]+\*?")
-_URL = re.compile(r"https://[A-Za-z0-9.-]+/\S*")
 
 
 class KnownNeedsError(EnvsyncError):
@@ -57,15 +53,7 @@ class KnownNeed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def fits(self, version: str) -> bool:
         """Whether it speaks of this release."""
-        if not self.versions:
-            return True
-        from packaging.specifiers import SpecifierSet
-        from packaging.version import InvalidVersion, Version
-
-        try:
-            return SpecifierSet(self.versions).contains(Version(version), prereleases=True)
-        except (InvalidVersion, ValueError):
-            return False
+        return not self.versions or specifies(self.versions, version)
 
 
 class _File(Struct, frozen=True, forbid_unknown_fields=True):
@@ -78,10 +66,7 @@ def parse_known_needs(data: bytes) -> tuple[KnownNeed, ...]:
     Raises:
         KnownNeedsError: says what of it is wrong.
     """
-    try:
-        found = msgspec.toml.decode(data, type=_File).need
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: tomllib's, and of what is no text
-        raise KnownNeedsError(f"needs_of_distributions.toml: {error}") from error
+    found = decode_table(data, _File, "needs_of_distributions.toml", KnownNeedsError).need
     for number, one in enumerate(found):
         if problem := _problem(one):
             raise KnownNeedsError(f"needs_of_distributions.toml: need[{number}].{problem}")
@@ -169,14 +154,10 @@ def _brings(tree: FileTree, distribution: Distribution, need: KnownNeed) -> bool
 
 
 def _problem(one: KnownNeed) -> str | None:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
     for name in (one.distribution, *one.unless):
         if not NAME.fullmatch(name):
             return f"distribution: {name!r} is no name of a distribution"
-    try:
-        SpecifierSet(one.versions)
-    except InvalidSpecifier:
+    if not are_specifiers(one.versions):
         return f"versions: {one.versions!r} is no version specifier"
     if not (one.commands or one.optional_commands or one.libraries or one.optional_libraries or one.data):
         return "commands: is empty, and so is all else that it may need"
@@ -189,6 +170,6 @@ def _problem(one: KnownNeed) -> str | None:
     for pattern in one.bundled:
         if not _BUNDLED.fullmatch(pattern) or ".." in pattern:
             return f"bundled: {pattern!r} is no relative path"
-    if not _URL.fullmatch(one.source):
+    if not SOURCE.fullmatch(one.source):
         return f"source: {one.source!r} is no https URL"
     return None

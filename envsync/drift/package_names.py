@@ -1,7 +1,4 @@
-"""Which package has a library or a command, on systems that call their packages differently: ``package_names.toml``.
-
-TOML: https://toml.io/en/v1.0.0.
-"""
+"""Which package has a library or a command, on systems that call their packages differently: ``package_names.toml``."""
 
 from __future__ import annotations
 
@@ -11,11 +8,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Literal, get_args
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from envsync.errors import EnvsyncError
 from envsync.loader import SONAME
+from envsync.sourced import SOURCE, decode_table
 
 Family = Literal["debian", "fedora", "alpine", "arch", "homebrew"]
 """Systems whose packages have the same names, by the oldest of them: Ubuntu is ``debian``."""
@@ -24,7 +21,6 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 
 _THING = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,99}")
 _PACKAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._@-]{0,99}")
-_URL = re.compile(r"https://[A-Za-z0-9.-]+/\S*")
 
 
 class PackageNamesError(EnvsyncError):
@@ -71,12 +67,9 @@ def parse_package_names(data: bytes) -> Mapping[str, Mapping[Family, tuple[str, 
     Raises:
         PackageNamesError: says what of it is wrong.
     """
-    try:
-        found = msgspec.toml.decode(data, type=_File)
-    except (msgspec.MsgspecError, ValueError, RecursionError) as error:  # ValueError: tomllib's, and of what is no text
-        raise PackageNamesError(f"package_names.toml: {error}") from error
+    found = decode_table(data, _File, "package_names.toml", PackageNamesError)
     for key, url in found.sources.items():
-        if not _URL.fullmatch(url):
+        if not SOURCE.fullmatch(url):
             raise PackageNamesError(f"package_names.toml: sources.{key}: {url!r} is no https URL")
     names: dict[str, Mapping[Family, tuple[str, ...]]] = {}
     for table, entries in (("libraries", found.libraries), ("commands", found.commands), ("data", found.data)):
@@ -102,6 +95,6 @@ def _problem(thing: str, one: _Names, table: str, sources: Mapping[str, str]) ->
     if not one.source:
         return f"{thing}.source: is empty"
     for source in one.source:
-        if source not in sources and not _URL.fullmatch(source):
+        if source not in sources and not SOURCE.fullmatch(source):
             return f"{thing}.source: {source!r} is no https URL, and no key of sources"
     return None
