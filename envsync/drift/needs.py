@@ -106,39 +106,59 @@ def _still_asking(library: NeededLibrary, here: NeededLibrary, rebuilt: Collecti
 def _library_problem(
     library: NeededLibrary, here: NeededLibrary, names: tuple[str, ...], asked: Asked
 ) -> Finding | None:
-    expected = " of ".join(filter(None, (library.soname, library.package)))
     broken = tuple(sorted(set(here.broken) - set(library.broken)))
     if here.path is None or broken:
         lacking = broken or (library.soname,)
-        return Finding(
-            kind="library-missing",
-            scope="os",
-            severity="error",
-            verdict="breaks",
-            subject=library.soname,
-            expected=f"from {library.package}" if library.package else printable(str(library.path)),
+        return _breaks(
+            "library-missing",
+            library.soname,
+            names,
+            library,
             actual=f"there, but {shown(broken)}, which it needs itself, is not" if here.path else None,
             impact=f"Importing {_modules(names)} fails: {shown(lacking)} cannot be loaded.",
             fix=_install(lacking[0], None if broken else library.package, asked),
-            needed_by=names,
-            package=library.package,
         )
     versions = set(here.lacking) - set(library.lacking)
     asking = tuple(by.name for by in library.needed_by if by.name in names and versions.intersection(by.versions))
     if not asking:
         return None
-    return Finding(
-        kind="library-symbols",
-        scope="os",
-        severity="error",
-        verdict="breaks",
-        subject=library.soname,
+    expected = " of ".join(filter(None, (library.soname, library.package)))
+    return _breaks(
+        "library-symbols",
+        library.soname,
+        asking,
+        library,
         expected=f"{expected} with {shown(sorted(versions))}",
         actual=printable(f"{here.path} without"),
         impact=f"Importing {_modules(asking)} fails: this machine's {library.soname} is too old for it.",
         fix="Make the environment where the system is as new as the image's, or newer",
-        needed_by=asking,
-        package=library.package,
+    )
+
+
+def _breaks(
+    kind: Kind,
+    subject: str,
+    needed_by: tuple[str, ...],
+    need: NeededLibrary | NeededCommand | Resource,
+    *,
+    impact: str,
+    fix: str | None,
+    expected: str | None = None,
+    actual: str | None = None,
+) -> Finding:
+    """A needed thing that is absent; ``expected``, unless given, is where the image has it from."""
+    return Finding(
+        kind=kind,
+        scope="os",
+        severity="error",
+        verdict="breaks",
+        subject=subject,
+        expected=expected or (f"from {need.package}" if need.package else printable(str(need.path))),
+        actual=actual,
+        impact=impact,
+        fix=fix,
+        needed_by=needed_by,
+        package=need.package,
     )
 
 
@@ -149,18 +169,9 @@ def _modules(names: tuple[str, ...]) -> str:
 def _command(command: NeededCommand, here: NeededCommand, asked: Asked) -> Iterator[Finding]:
     names = command.needed_by
     if here.path is None:
-        yield Finding(
-            kind="command-missing",
-            scope="os",
-            severity="error",
-            verdict="breaks",
-            subject=command.name,
-            expected=f"from {command.package}" if command.package else printable(str(command.path)),
-            impact=f"What {shown(names)} runs it for fails.",
-            fix=_install(command.name, command.package, asked),
-            needed_by=names,
-            package=command.package,
-        )
+        impact = f"What {shown(names)} runs it for fails."
+        fix = _install(command.name, command.package, asked)
+        yield _breaks("command-missing", command.name, names, command, impact=impact, fix=fix)
     elif command.package is not None and here.package is not None:
         yield from _other_version("command-version", command.package, here.package, names, asked)
 
@@ -218,7 +229,7 @@ _IMPACTS: Mapping[str, str] = {
     "fonts": "Text in pictures is drawn otherwise, or not at all.",
     "mime-types": "Types of files are guessed otherwise.",
 }
-_BREAKING = frozenset({"java-home", "certificates", "dynamic-library"})
+_BREAKING = frozenset({"java-home", "certificates"})
 """What somebody who needs it cannot do without."""
 _AS_GOOD = frozenset({"certificates", "fonts", "java-home", "mime-types", "dynamic-library"})
 """Of which it counts that there is one."""
@@ -228,40 +239,28 @@ def _resource(resource: Resource, here: Resource, asked: Asked) -> Iterator[Find
     if here.value == resource.value or (here.value is not None and resource.kind in _AS_GOOD):
         return
     missing = here.value is None
+    if missing and resource.name is not None:
+        yield _not_loaded(resource, resource.name, asked)
+        return
     breaks = missing and resource.kind in _BREAKING and bool(resource.needed_by)
     needed = bool(resource.needed_by) or resource.kind in ("locale", "encoding", "time-zone")
-    subject = resource.name or resource.kind.replace("-", " ")
-    fix = None
-    if missing and (resource.package is not None or resource.name is not None):
-        fix = _install(resource.name or resource.kind, resource.package, asked)
-    if resource.kind == "dynamic-library":
-        yield _not_loaded(resource, fix)
-        return
     yield Finding(
         kind="resource-missing" if missing else "resource-version",
         scope="os",
         severity="error" if breaks else "warning" if needed else "note",
         verdict="breaks" if breaks else "may-differ" if needed else "harmless",
-        subject=subject,
+        subject=resource.kind.replace("-", " "),
         expected=printable(resource.value or ""),
         actual=printable(here.value) if here.value is not None else None,
         impact=_IMPACTS[resource.kind],
-        fix=fix,
+        fix=_install(resource.kind, resource.package, asked) if missing and resource.package is not None else None,
         needed_by=resource.needed_by,
         package=resource.package,
     )
 
 
-def _not_loaded(library: Resource, fix: str | None) -> Finding:
-    return Finding(
-        kind="library-missing",
-        scope="os",
-        severity="error",
-        verdict="breaks",
-        subject=library.name or "",
-        expected=f"from {library.package}" if library.package else printable(str(library.path)),
-        impact=f"Code of {shown(library.needed_by)} that loads {library.name} by its name fails.",
-        fix=fix,
-        needed_by=library.needed_by,
-        package=library.package,
-    )
+def _not_loaded(library: Resource, soname: str, asked: Asked) -> Finding:
+    """Of a library that is loaded by its name."""
+    impact = f"Code of {shown(library.needed_by)} that loads {soname} by its name fails."
+    fix = _install(soname, library.package, asked)
+    return _breaks("library-missing", soname, library.needed_by, library, impact=impact, fix=fix)

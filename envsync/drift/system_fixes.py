@@ -9,11 +9,11 @@ import re
 from typing import Literal
 
 from envsync.drift.fixes import quoted
-from envsync.drift.package_names import names_for
+from envsync.drift.package_names import Family, names_for
 from envsync.loader import SONAME
 from envsync.model import OperatingSystem, OsPackage
 
-System = Literal["debian", "fedora", "suse", "alpine", "arch", "homebrew"]
+System = Family | Literal["suse"]
 
 _IDS: dict[str, System] = {
     "debian": "debian",
