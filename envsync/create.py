@@ -283,7 +283,7 @@ def _compare(
 
     lock = located.lock.snapshot
     is_conda = lock.conda_environment is not None
-    actual = describe(target, env_names=compared_names(lock), needs_of=lock, with_virtual_packages=is_conda)
+    actual = describe(target, env_names=compared_names(lock), needs=lock.needs, with_virtual_packages=is_conda)
     parse = cache_of(parse_record)  # both ask for every RECORD
     fidelity = _measure(located, actual, built, cache, parse)
     expected = on_the_platform_of(actual, lock)

@@ -113,7 +113,7 @@ def _describe(environment: Path, expected: Snapshot | None) -> Snapshot:
     return describe(
         environment,
         env_names=compared_names(expected),
-        needs_of=expected,
+        needs=expected.needs,
         with_virtual_packages=expected.conda_environment is not None,
     )
 

@@ -20,6 +20,7 @@ from envsync.model import (
     ImageConfig,
     Interpreter,
     LocalSource,
+    Needs,
     OperatingSystem,
     OsPackage,
     Skipped,
@@ -37,7 +38,7 @@ def describe(
     *,
     env_names: Collection[str] = (),
     environ: Mapping[str, str] | None = None,
-    needs_of: Snapshot | None = None,
+    needs: Needs | None = None,
     with_virtual_packages: bool = False,
 ) -> Snapshot:
     """Describe a virtual environment, or another prefix with a Python in it.
@@ -48,7 +49,7 @@ def describe(
         env: the folder that holds ``bin/python``.
         env_names: variables to look up; no other one becomes part of the snapshot.
         environ: the shell's variables; this process's own unless given.
-        needs_of: an image; whether this machine has what its environment needs is found out.
+        needs: of an image; whether this machine has them is found out.
         with_virtual_packages: find out what conda takes for packages of this machine, which takes a while.
 
     Raises:
@@ -81,9 +82,7 @@ def describe(
         conda=environments,
         virtual_packages=virtual_packages() if with_virtual_packages else (),
         os_packages=packages,
-        needs=ask_machine(needs_of.needs, python, system, variables, machine)
-        if needs_of is not None and needs_of.needs is not None
-        else None,
+        needs=ask_machine(needs, python, system, variables, machine) if needs is not None else None,
         skipped=(*doubts, *unread, *unclear, *skipped),
     )
 

@@ -89,7 +89,7 @@ def ask_host(
     env: Mapping[str, str],
     machine: str,
     *,
-    sys_path: Collection[PurePosixPath] = (),
+    sys_path: Collection[PurePosixPath],
 ) -> tuple[NeededLibrary, ...] | None:
     """The same libraries asked of this machine; ``None`` where it is no Linux, and cannot be asked.
 
@@ -101,7 +101,7 @@ def ask_host(
         tree: this machine's files.
         env: of this process: LD_LIBRARY_PATH counts.
         machine: this one, as ``uname -m`` spells it.
-        sys_path: of the interpreter; empty: which files are here is not looked at.
+        sys_path: of the interpreter: where the files are that may ask.
     """
     if sys.platform != "linux":
         return None
@@ -135,7 +135,7 @@ class _Here:
         self._program = libraries.open(found.path if found is not None else python)
         self._nobody = nobody(machine, at=python, rpath=self._program.rpath if self._program is not None else ())
         self._started = libraries.closure(self._program) if self._program is not None else {}
-        self._python = list(self._files_of_python()) if sys_path else []
+        self._python = list(self._files_of_python())
 
     def _files_of_python(self) -> Iterator[Loaded]:
         if self._program is not None:

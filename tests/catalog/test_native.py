@@ -298,7 +298,7 @@ def test_the_same_asked_of_this_machine(tmp_path: Path) -> None:
     names = ["libc.so.6", "libgomp.so.1", "libnone.so.1", "libother.so.1", "libown.so.1"]
     asked = Needs(objects=1, libraries=tuple(NeededLibrary(soname=name, needed_by=by) for name in names))
     tree = HostTree(str(tmp_path))
-    found = ask_host(asked, PurePosixPath("/env/bin/python"), tree, {}, "x86_64")
+    found = ask_host(asked, PurePosixPath("/env/bin/python"), tree, {}, "x86_64", sys_path=())
     assert found is not None
     told = {one.soname: (str(one.path) if one.path else None, one.lacking, one.broken) for one in found}
     assert told == {
