@@ -111,22 +111,22 @@ def with_wheels(
 
     A lock travels without its wheels: on another machine they are made of the image again, the same bytes.
     """
-    if supply.prefer == "index":
+    lacking = _not_at_hand(lock, supply) if supply.prefer != "index" else []
+    if not lacking:
         return lock, None
     source = lock.source
-    cache = pulling.cache if pulling is not None else None
-    known = KnownWheels(cache, lock, source) if cache is not None and isinstance(source, ImageSource) else None
-    lock, count = _with_known(lock, supply, known.get() if known is not None else {})
-    if not count:
-        return lock, None
     if not isinstance(source, ImageSource):
         return lock, "no image was seen, only a published list: it gives no wheels"
     if pulling is None:
-        return lock, f"wheels of {count} distributions are not at hand"
+        return lock, f"wheels of {len(lacking)} distributions are not at hand"
+    known = KnownWheels(pulling.cache, lock, source) if pulling.cache is not None else None
+    lock, lacking = _with_known(lock, supply, lacking, known.get() if known is not None else {})
+    if not lacking:
+        return lock, None
     every = supply.prefer == "image"
     keep = "; envsync pull IMAGE --wheels all keeps them in the lock" if every else ""
     progress = as_events(on_event)
-    progress.note(f"wheels of {count} distributions are not at hand: reading {source.reference} again{keep}")
+    progress.note(f"wheels of {len(lacking)} distributions are not at hand: reading {source.reference} again{keep}")
     try:
         again = _read_again(source, lock, supply, pulling, progress, all_of_them=every)
     except EnvsyncError as error:
@@ -136,25 +136,32 @@ def with_wheels(
     learnt = learnt_of(again, wanted=every)
     if known is not None:
         known.put(learnt)
-    return _with_known(lock, supply, learnt)[0], None
+    return _with_known(lock, supply, lacking, learnt)[0], None
 
 
-def _with_known(lock: Snapshot, supply: Supply, known: Learnt) -> tuple[Snapshot, int]:
-    """The lock with what was learnt when its image was read again, and how many wheels still are not at hand."""
-    count = 0
-    distributions = list(lock.python.distributions)
-    for position, one in enumerate(distributions):
+def _not_at_hand(lock: Snapshot, supply: Supply) -> list[int]:
+    """Positions of the distributions whose wheels have to be made of the image."""
+    found: list[int] = []
+    for position, one in enumerate(lock.python.distributions):
         lost = one.wheel is not None and supply.wheelhouse.find(one.wheel) is None
         wanted = one.wheel is None and supply.prefer == "image" and not is_editable(one)
-        if one.conda is not None or one.shadowed_by is not None or not (lost or wanted):
-            continue
-        learnt = known.get(place_of(one))
+        if one.conda is None and one.shadowed_by is None and (lost or wanted):
+            found.append(position)
+    return found
+
+
+def _with_known(lock: Snapshot, supply: Supply, lacking: list[int], known: Learnt) -> tuple[Snapshot, list[int]]:
+    """The lock with what was learnt when its image was read again, and what still is not at hand."""
+    distributions = list(lock.python.distributions)
+    left: list[int] = []
+    for position in lacking:
+        learnt = known.get(place_of(distributions[position]))
         if learnt is not None and _is_enough(learnt, supply):
-            distributions[position] = learnt.applied(one)
+            distributions[position] = learnt.applied(distributions[position])
         else:
-            count += 1
+            left.append(position)
     python = replace(lock.python, distributions=tuple(distributions))
-    return replace(lock, interpreters=(python, *lock.interpreters[1:])), count
+    return replace(lock, interpreters=(python, *lock.interpreters[1:])), left
 
 
 def _is_enough(learnt: Repacked, supply: Supply) -> bool:

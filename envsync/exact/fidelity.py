@@ -184,7 +184,7 @@ def _verdict(
 
 
 def local_contents(
-    distributions: Iterable[Distribution], *, verify: bool, digests: Digests, parse: Parse = parse_record
+    distributions: Iterable[Distribution], *, verify: bool, digests: Digests, parse: Parse
 ) -> dict[str, LocalContents]:
     """The contents of distributions on this machine, by normalised name."""
     own = [d for d in distributions if d.conda is None]
