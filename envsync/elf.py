@@ -36,7 +36,9 @@ _WEAK = 2
 # Bounds: each is many times what the largest libraries in use have.
 _SEGMENTS = 1_000
 _FIRST = 32 << 20
+"""Bytes at the beginning of a file, before its code, that its tables may take."""
 _SMALL = 2 << 20
+"""Bytes of a segment that a tool may have added for them."""
 _PLACES = 8
 _DYNAMIC = 10_000
 _LIBRARIES = 2_000
@@ -136,16 +138,23 @@ class _Reader:
     def segments(self) -> Iterator[tuple[int, int, int, int]]:
         """Of each its kind, offset, address and size in the file."""
         _, _, _, _, table, _, _, _, size, count = self._header()
-        return self._segments(table, size, count)
+        if count > _SEGMENTS:
+            raise _DamagedError
+        for offset in range(table, table + count * size, size) if size else ():
+            if self._wide:
+                kind, _, start, address, _, length = self._unpack("IIQQQQ", offset)
+            else:
+                kind, start, address, _, length = self._unpack("IIIII", offset)
+            yield kind, start, address, length
 
     def _header(self) -> tuple[int, ...]:
         return self._unpack("HHIQQQIHHH" if self._wide else "HHIIIIIHHH", 16)
 
     def read(self) -> Elf:
-        _, number, _, _, table, _, _, _, size, count = self._header()
+        number = self._header()[1]
         interpreter: str | None = None
         dynamic: tuple[int, int] | None = None
-        for kind, offset, address, length in self._segments(table, size, count):
+        for kind, offset, address, length in self.segments():
             if kind == _PT_LOAD:
                 self._loads.append((address, length, offset))
             elif kind == _PT_DYNAMIC:
@@ -178,17 +187,6 @@ class _Reader:
         if number == _PPC64:
             return "ppc64le" if self._order == "<" else "ppc64"
         return _MACHINES.get(number, f"machine-{number}")
-
-    def _segments(self, table: int, size: int, count: int) -> Iterator[tuple[int, int, int, int]]:
-        """Of each its kind, offset, address and size in the file."""
-        if count > _SEGMENTS:
-            raise _DamagedError
-        for offset in range(table, table + count * size, size) if size else ():
-            if self._wide:
-                kind, _, start, address, _, length = self._unpack("IIQQQQ", offset)
-            else:
-                kind, start, address, _, length = self._unpack("IIIII", offset)
-            yield kind, start, address, length
 
     def _dynamic(self, offset: int, length: int) -> dict[int, list[int]]:
         layout = struct.Struct(self._order + ("QQ" if self._wide else "II"))
