@@ -26,6 +26,8 @@ _MACHINES = {
 _PPC64 = 21
 
 _PT_LOAD, _PT_DYNAMIC, _PT_INTERP = 1, 2, 3
+_READ = 4
+"""Flags of a segment that is neither run nor written."""
 _NEEDED, _STRTAB, _STRSZ, _SONAME, _RPATH, _RUNPATH = 1, 5, 10, 14, 15, 29
 _VERDEF, _VERDEFNUM, _VERNEED, _VERNEEDNUM = 0x6FFFFFFC, 0x6FFFFFFD, 0x6FFFFFFE, 0x6FFFFFFF
 _BASE = 1
@@ -35,8 +37,8 @@ _WEAK = 2
 
 # Bounds: each is many times what the largest libraries in use have.
 _SEGMENTS = 1_000
-_FIRST = 32 << 20
-"""Bytes at the beginning of a file, before its code, that its tables may take."""
+_TABLES = 64 << 20
+"""Bytes that the tables of a file may take: they are 36 of TensorFlow's 505 MB."""
 _SMALL = 2 << 20
 """Bytes of a segment that a tool may have added for them."""
 _PLACES = 8
@@ -93,23 +95,28 @@ def parse_elf(data: bytes | memoryview | BinaryIO | Fetch) -> Elf | None:
 def table_places(start: memoryview, size: int) -> tuple[tuple[int, int], ...]:
     """Where in a file the tables are that :func:`parse_elf` reads: first and last offset of each part, in order, apart.
 
-    By its program headers: linkers put names and versions first, before code, and the dynamic section among the last;
-    tools that change names put theirs into a segment of its own.
+    By its program headers: linkers put names and versions at the beginning of what is loaded first, before code, or of
+    what is only read, and the dynamic section among the last; tools that change names put theirs into a segment of its
+    own.
 
     Args:
         start: the first bytes of the file, with its program headers.
         size: of all of it.
     """
-    places = [(0, min(size, _FIRST))]
+    places = [(0, len(start))]
+    heads: dict[bool, tuple[int, int]] = {}
     try:
-        reader = _Reader(_slicing(start))
-        for kind, offset, _, length in reader.segments():
-            if (kind == _PT_DYNAMIC or (kind == _PT_LOAD and length <= _SMALL)) and 0 <= offset < size:
-                places.append((offset, min(size, offset + min(length, _SMALL))))
+        for kind, flags, offset, _, length in _Reader(_slicing(start)).segments():
+            if kind == _PT_DYNAMIC or (kind == _PT_LOAD and length <= _SMALL):
+                places.append((offset, min(length, _SMALL)))
+            if kind == _PT_LOAD and (not heads or flags == _READ):
+                heads.setdefault(flags == _READ, (offset, length))
     except _DamagedError:
         return ()
+    places += [(offset, min(length, _TABLES // len(heads))) for offset, length in heads.values()]
     joined: list[tuple[int, int]] = []
-    for first, last in sorted(places):
+    for offset, length in sorted(places):
+        first, last = min(offset, size), min(offset + length, size)
         if joined and first <= joined[-1][1]:
             joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
         elif len(joined) < _PLACES:
@@ -135,17 +142,17 @@ class _Reader:
         self._table = b""
         self._left = _VERSIONS
 
-    def segments(self) -> Iterator[tuple[int, int, int, int]]:
-        """Of each its kind, offset, address and size in the file."""
+    def segments(self) -> Iterator[tuple[int, int, int, int, int]]:
+        """Of each its kind, flags, offset, address and size in the file."""
         _, _, _, _, table, _, _, _, size, count = self._header()
         if count > _SEGMENTS:
             raise _DamagedError
         for offset in range(table, table + count * size, size) if size else ():
             if self._wide:
-                kind, _, start, address, _, length = self._unpack("IIQQQQ", offset)
+                kind, flags, start, address, _, length = self._unpack("IIQQQQ", offset)
             else:
-                kind, start, address, _, length = self._unpack("IIIII", offset)
-            yield kind, start, address, length
+                kind, start, address, _, length, _, flags = self._unpack("IIIIIII", offset)
+            yield kind, flags, start, address, length
 
     def _header(self) -> tuple[int, ...]:
         return self._unpack("HHIQQQIHHH" if self._wide else "HHIIIIIHHH", 16)
@@ -154,7 +161,7 @@ class _Reader:
         number = self._header()[1]
         interpreter: str | None = None
         dynamic: tuple[int, int] | None = None
-        for kind, offset, address, length in self.segments():
+        for kind, _, offset, address, length in self.segments():
             if kind == _PT_LOAD:
                 self._loads.append((address, length, offset))
             elif kind == _PT_DYNAMIC:

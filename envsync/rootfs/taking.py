@@ -77,6 +77,8 @@ class Taking:
             for _ in watched:
                 pass
             record = self._passing.record()
+            if self._passing.problem:
+                self._contents.skip(path, self._passing.problem)
         if record is not None and self._budget.take_contents(len(record)):
             elves[entry.offset] = record
             cost += _ELF_COST
