@@ -21,15 +21,13 @@ def rendered(found: Difference, form: Format, *, every: bool, side: OneSide, is_
     """The report; only text knows of a terminal's width and colours."""
     findings, comparison, fidelity = found.findings, found.comparison, found.fidelity
     expected, actual = found.expected.snapshot, found.actual.snapshot
-    lock = in_repository(found.expected.lock, Path.cwd())
     match form:
         case "text":
             from envsync.report import text
 
             width = min(console.width(), 100) if is_stdout else 80
             colour = console.colour() and is_stdout
-            told = text.render(findings, comparison, width=width, colour=colour, fold=not every, fidelity=fidelity)
-            return told if comparison.accepted is None else f"{told}{comparison.accepted.sentence}\n"
+            return text.render(findings, comparison, width=width, colour=colour, fold=not every, fidelity=fidelity)
         case "json":
             from envsync.report import json
 
@@ -37,11 +35,11 @@ def rendered(found: Difference, form: Format, *, every: bool, side: OneSide, is_
         case "sarif":
             from envsync.report import sarif
 
-            return sarif.render(findings, comparison, fidelity, expected, lock=lock)
+            return sarif.render(findings, comparison, fidelity, expected, lock=_lock(found))
         case "github":
             from envsync.report import github
 
-            return github.render(findings, comparison, fidelity, expected, lock=lock)
+            return github.render(findings, comparison, fidelity, expected, lock=_lock(found))
         case "markdown":
             from envsync.report import markdown
 
@@ -51,14 +49,17 @@ def rendered(found: Difference, form: Format, *, every: bool, side: OneSide, is_
 
             return cyclonedx.render(actual, judged_by=expected) if side == "B" else cyclonedx.render(expected)
         case "html":
-            from envsync.report import html  # type: ignore[attr-defined, unused-ignore]
+            from envsync.report import html
 
-            page: str = html.render(findings, comparison, fidelity, expected, actual)
-            return page
+            return html.render(findings, comparison, fidelity, expected, actual)
         case "script":
             from envsync.report import script
 
             return script.render(findings, comparison)
+
+
+def _lock(found: Difference) -> PurePosixPath | None:
+    return in_repository(found.expected.lock, Path.cwd())
 
 
 def in_repository(lock: str | None, here: Path) -> PurePosixPath | None:

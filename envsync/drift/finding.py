@@ -77,6 +77,11 @@ class Finding(Record, frozen=True, kw_only=True):
     package: str | None = None
     """The OS package that gives it on the expected side."""
 
+    @property
+    def is_harmless(self) -> bool:
+        """Whether it is known that nothing here needs the subject: it is counted, and is no drift."""
+        return self.verdict == "harmless"
+
 
 class NotCompared(Record, frozen=True, kw_only=True):
     """What nothing can be said about: partial knowledge, which is no drift."""
@@ -87,7 +92,7 @@ class NotCompared(Record, frozen=True, kw_only=True):
 
 def is_drift(findings: Iterable[Finding]) -> bool:
     """Whether there is one that matters: no machine has the packages of an image, and nothing but those."""
-    return any(finding.verdict != "harmless" for finding in findings)
+    return any(not finding.is_harmless for finding in findings)
 
 
 def ranked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -103,7 +108,7 @@ _KIND_RANK: dict[Kind, int] = {kind: rank for rank, kind in enumerate(get_args(K
 def _rank(finding: Finding) -> tuple[int, bool, int, int, str, str, str, str]:
     return (
         _SEVERITY_RANK[finding.severity],
-        finding.verdict == "harmless",
+        finding.is_harmless,
         _SCOPE_RANK[finding.scope],
         _KIND_RANK[finding.kind],
         finding.subject.lower(),

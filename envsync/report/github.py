@@ -43,7 +43,7 @@ def render(
     places = Places(expected, lock) if lock is not None else None
     lines: list[str] = []
     for severity, level in _LEVELS.items():
-        of_level = [f for f in findings if f.severity == severity and f.verdict != "harmless"]
+        of_level = [f for f in findings if f.severity == severity and not f.is_harmless]
         shown = of_level if len(of_level) <= SHOWN else of_level[: SHOWN - 1]
         lines += [_annotation(level, finding, places) for finding in shown]
         if len(shown) < len(of_level):
@@ -85,7 +85,7 @@ def escaped_property(text: str) -> str:
 def _figures(findings: Sequence[Finding], comparison: Comparison, fidelity: Fidelity | None) -> Iterator[str]:
     """Numbers alone: no text of an image, which could hold a command of the runner's older syntax."""
     yield summary(findings, comparison)
-    if harmless := sum(finding.verdict == "harmless" for finding in findings):
+    if harmless := sum(finding.is_harmless for finding in findings):
         yield f"{harmless} harmless, not annotated"
     if fidelity is not None:
         yield f"{fidelity.count('identical')} of {len(fidelity.verdicts)} distributions byte-identical"

@@ -40,7 +40,7 @@ def render(findings: Sequence[Finding], comparison: Comparison, fidelity: Fideli
         fidelity: how the files compare with those of the image.
     """
     before = [f"## envsync: {_figures(findings, comparison)}", "", *_sides(comparison), *_facts(comparison, fidelity)]
-    listed = [finding for finding in findings if finding.verdict != "harmless"]
+    listed = [finding for finding in findings if not finding.is_harmless]
     after = [*_fixes(listed), *_not_compared(comparison)]
     room = LIMIT - _size(before) - _size(after) - 200
     tables: list[str] = []

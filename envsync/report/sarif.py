@@ -96,7 +96,7 @@ def _results(findings: Sequence[Finding], rules: list[Kind], places: Places) -> 
     seen: Counter[str] = Counter()
     for finding in findings:
         place = places.of(finding)
-        is_harmless = finding.verdict == "harmless"
+        is_harmless = finding.is_harmless
         known_by = fingerprint(finding)
         seen[known_by] += 1
         known_by = f"{known_by}:{seen[known_by]}"

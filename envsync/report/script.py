@@ -22,7 +22,7 @@ def render(findings: Sequence[Finding], comparison: Comparison) -> str:
     What only words can tell is a comment. Variables come last, for a shell that reads the script with ``.``, which is
     why nothing in it ends that shell: no ``set -e``, no ``exit``.
     """
-    wanted = [finding for finding in findings if finding.fix is not None and finding.verdict != "harmless"]
+    wanted = [finding for finding in findings if finding.fix is not None and not finding.is_harmless]
     commands = [finding.fix for finding in wanted if finding.fix is not None and _is_command(finding.fix)]
     system = [command for command in commands if _OF_THE_SYSTEM.match(command)]
     shell = [command for command in commands if _OF_THE_SHELL.match(command)]

@@ -94,12 +94,13 @@ def render(
         fidelity: how the files compare with those of the image.
     """
     exact = fidelity_lines(fidelity, width) if fidelity is not None else []
-    mattering = [finding for finding in findings if finding.verdict != "harmless"]
+    mattering = [finding for finding in findings if not finding.is_harmless]
     after = [
         *(_wrapped(_counts(mattering, comparison), width, "") if mattering else _no_drift(comparison, width)),
         *exact,
         *_harmless(len(findings) - len(mattering), width, fold),
         *_not_compared(comparison, width, fold),
+        *([comparison.accepted.sentence] if comparison.accepted is not None else ()),
     ]
     listed = mattering if fold else findings
     if not listed:
@@ -112,12 +113,12 @@ def render(
 
 
 def _word(finding: Finding) -> Word:
-    return "harmless" if finding.verdict == "harmless" else finding.severity
+    return "harmless" if finding.is_harmless else finding.severity
 
 
 def figures(findings: Sequence[Finding]) -> list[str]:
     """``2 errors``, ``1 note``: of those that make the exit code 1; what is harmless does not count."""
-    mattering = [finding.severity for finding in findings if finding.verdict != "harmless"]
+    mattering = [finding.severity for finding in findings if not finding.is_harmless]
     numbers = {severity: mattering.count(severity) for severity in get_args(Severity)}
     return [f"{number} {severity}{'' if number == 1 else 's'}" for severity, number in numbers.items() if number]
 

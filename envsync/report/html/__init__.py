@@ -153,7 +153,7 @@ def _side(title: str, side: Side, pulled: str | None) -> Markup:
 
 
 def _fixes(found: Sequence[Finding]) -> Markup | None:
-    commands = merged(one.fix for one in found if one.fix is not None and one.verdict != "harmless")
+    commands = merged(one.fix for one in found if one.fix is not None and not one.is_harmless)
     if not commands:
         return None
     return tag("div", tag("h3", "What to do"), tag("ul", findings.fixes(commands)), class_="fixes")
