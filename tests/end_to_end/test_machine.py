@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 import shutil
@@ -61,7 +62,8 @@ class Machine(NamedTuple):
 
 def program() -> Path:
     """A folder with all that envsync imports, for the Python of the machine."""
-    folder = cache_folder() / f"envsync-for-{PYTHON}"
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()[:12]
+    folder = cache_folder() / f"envsync-for-{PYTHON}-{wanted}"
     with locked(folder.name):
         if not folder.exists():
             staging = folder.with_name(f"{folder.name}-new")
